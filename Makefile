@@ -1,0 +1,103 @@
+# `make` lists the targets. Each one creates .venv and installs what it needs by itself.
+#
+# Variables, on the command line or in the environment:
+#   JOBS=2          lessons run at once by run-all
+#   PROFILE=full    or smoke: seconds instead of minutes, to see that the code runs
+#   SOURCE=auto     or sample (embedded data), or real (DLCOURSE_DATA, by default data/)
+#   SEED=0          of every random generator
+#   GPU=1           with setup: TensorFlow with CUDA
+#   DLCOURSE_DATA, DLCOURSE_OUTPUTS, DLCOURSE_MODELS   other folders than data/, outputs/, models/
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+JOBS ?= 2
+
+ifdef PROFILE
+export DLCOURSE_PROFILE := $(PROFILE)
+endif
+ifdef SOURCE
+export DLCOURSE_SOURCE := $(SOURCE)
+endif
+ifdef SEED
+export DLCOURSE_SEED := $(SEED)
+endif
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PYTHONUNBUFFERED := 1
+# Where a lesson has written its half, a stop should leave that half to look at.
+.PRECIOUS: %.ipynb
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+LESSONS := $(sort $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/[0-9][0-9]_*.ipynb)))
+HELPER := $(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv)
+
+# make splits names at spaces, so those of a folder from the environment are escaped.
+empty :=
+space := $(empty) $(empty)
+OUTPUTS := $(subst $(space),\ ,$(or $(DLCOURSE_OUTPUTS),outputs))
+
+# The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
+# (none of the present ones uses another's)
+
+.PHONY: help setup run-all lessons test smoke lab data report check lock clean $(LESSONS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo "  make NN_topic   run one lesson: $(LESSONS)"
+
+setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
+
+run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=2 at once, and print a table
+	@$(PYTHON) -m dlcourse refresh
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
+	echo; $(PYTHON) -m dlcourse summary || status=1; \
+	$(PYTHON) -m dlcourse report; exit $$status
+
+test: $(INSTALLED) ## smoke-run every lesson, then all tests
+	@$(PYTHON) tests/run.py notebooks tests
+
+smoke: $(INSTALLED) ## smoke-run every lesson (nbval alone)
+	@$(PYTHON) tests/run.py notebooks
+
+lab: $(INSTALLED) ## open the lessons in JupyterLab
+	@$(VENV)/bin/jupyter lab notebooks
+
+data: $(INSTALLED) ## download the real datasets of the lessons (about 3 GB; see data/README.md)
+	@$(PYTHON) -m dlcourse data fetch
+
+report: $(INSTALLED) ## write outputs/index.html from what has been run
+	@$(PYTHON) -m dlcourse report
+
+check: $(INSTALLED) ## lint the code and the notebooks
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/nbstripout --verify $(NBSTRIPOUT) notebooks/*.ipynb
+
+lock: $(INSTALLED) ## write requirements.txt anew from pyproject.toml (for maintainers)
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \
+	  --custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+
+clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
+	rm -rf outputs models
+
+# ---- how the above happens ------------------------------------------------------------------------------------
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@python=$$(PYTHON3="$(PYTHON3)" ./tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt ".[gpu]"; fi
+	@touch $@
+
+lessons: $(foreach lesson,$(LESSONS),$(OUTPUTS)/$(lesson)/run.json)
+
+# A lesson asked for by name runs if anything it rests on has changed, as in run-all.
+$(LESSONS): %: $(INSTALLED)
+	@$(PYTHON) -m dlcourse refresh
+	@$(MAKE) --no-print-directory "$(OUTPUTS)/$@/run.json"
+
+.SECONDEXPANSION:
+$(OUTPUTS)/%/run.json: notebooks/%.ipynb $(HELPER) $(OUTPUTS)/.settings $$(foreach l,$$(NEEDS_$$*),$(OUTPUTS)/$$l/run.json)
+	@$(PYTHON) -m dlcourse run $*

@@ -1,0 +1,57 @@
+"""``python -m dlcourse``: what the Makefile calls, for whoever prefers to type it."""
+
+import argparse
+import sys
+
+import pandas as pd
+
+from dlcourse import batch, catalogue, paths, reports
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m dlcourse", description="The course from the command line.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    catalogue.add_arguments(commands.add_parser("data", help="list, fetch or verify the real datasets"))
+    run = commands.add_parser("run", help="execute one lesson's notebook headless")
+    run.add_argument("lesson", help="such as 02_digits_cnn")
+    commands.add_parser("refresh", help="mark lessons stale whose settings or products changed (make calls it)")
+    commands.add_parser("summary", help="the table of the last runs; exit status 1 if one failed or fell short")
+    commands.add_parser("report", help="write outputs/index.html")
+    record = commands.add_parser("record", help="add the last full runs to docs/results and compute what is expected")
+    record.add_argument("lessons", nargs="*", help="lessons whose outputs/…/metrics.json to add; none: only compute")
+    parsed = parser.parse_args(arguments)
+
+    lessons = [path.stem for path in paths.notebooks()]
+    if parsed.command == "data":
+        return catalogue.main(parsed)
+    if parsed.command == "run":
+        return batch.run(parsed.lesson)
+    if parsed.command == "refresh":
+        batch.refresh(lessons)
+    elif parsed.command == "summary":
+        return batch.summarise(lessons)
+    elif parsed.command == "report":
+        print(reports.write_page(lessons))
+    elif parsed.command == "record":
+        return _record(parsed.lessons)
+    return 0
+
+
+def _record(lessons: list[str]) -> int:
+    records = {lesson: reports.read_metrics(paths.outputs() / lesson) for lesson in lessons}
+    missing = [lesson for lesson, record in records.items() if record is None]
+    if missing:
+        print(
+            f"no finished run of {', '.join(missing)} in {paths.outputs()}: `make {missing[0]}` first", file=sys.stderr
+        )
+        return 1
+    runs = reports.add_runs(list(records.values()))
+    expected = reports.summarise_runs(runs, pd.read_csv(paths.results() / "reported.csv"))
+    expected.to_csv(paths.results() / "expected.csv", index=False)
+    print(expected.to_string(index=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

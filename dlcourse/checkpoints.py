@@ -1,0 +1,166 @@
+"""Trained models as an ``.h5`` file and a JSON card: save, verify, load.
+
+The card ``x.json`` beside ``x.h5`` says what a user of the model has to know and holds the file's hash, so that a
+damaged or exchanged file is noticed before anything is computed with it.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+CARD_KEYS = ("sha256", "input", "classes", "preprocessing", "provenance", "scores")
+
+
+class CheckpointError(Exception):
+    """A model file or its card is missing, damaged, foreign or changed; the message says which and what to do."""
+
+
+def save(
+    model: keras.Model,
+    path: Path,
+    examples: np.ndarray,
+    *,
+    classes: list[str],
+    preprocessing: str,
+    provenance: dict,
+    scores: dict,
+    extras: dict | None = None,
+) -> dict:
+    """Write the model and its card, then reload it and compare predictions; both appear at once or not at all.
+
+    Args:
+        model: a built Keras model; its optimizer is not saved.
+        path: where to, ending in ``.h5``.
+        examples: a few real inputs, preprocessed, (n, ...); their shape, dtype and range go on the card.
+        classes: class names in the order of the outputs.
+        preprocessing: in words, what turns raw data into `examples`.
+        provenance: from :meth:`runtime.Lesson.provenance`.
+        scores: metric name to a number or to a dict with a ``value``, as measured on the test set.
+        extras: whatever else a user of the model needs, such as a vocabulary; JSON-serialisable.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: if the path does not end in ``.h5``.
+        CheckpointError: if the reloaded model predicts otherwise than the one in memory.
+    """
+    path = Path(path)
+    if path.suffix != ".h5":
+        raise ValueError(f"expected a path ending in .h5; got {path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process number keeps two runs apart that save the same model at the same time.
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part.h5")
+    partial_card = partial.with_suffix(".json")
+    try:
+        model.save(partial, include_optimizer=False)
+        _compare(model, partial, examples)
+        card = {
+            "model": path.stem,
+            "sha256": _sha256(partial),
+            "bytes": partial.stat().st_size,
+            "parameters": int(model.count_params()),
+            "input": {
+                "shape": [None, *examples.shape[1:]],
+                "dtype": str(examples.dtype),
+                "range": [float(examples.min()), float(examples.max())],
+            },
+            "classes": list(classes),
+            "preprocessing": preprocessing,
+            "provenance": provenance,
+            "scores": scores,
+            **(extras or {}),
+        }
+        partial_card.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(path)
+        partial_card.replace(card_path(path))
+    finally:
+        partial.unlink(missing_ok=True)
+        partial_card.unlink(missing_ok=True)
+    return card
+
+
+def load(path: Path) -> tuple[keras.Model, dict]:
+    """Verify a model against its card and load it for prediction.
+
+    No code from the file is run (``safe_mode``), and it comes uncompiled: to train on, compile it yourself.
+
+    Returns:
+        The model and its card.
+
+    Raises:
+        CheckpointError: if the file or card is missing, truncated, foreign or changed since it was saved.
+    """
+    path = Path(path)
+    card = read_card(path)
+    found = _sha256(path)
+    if found != card["sha256"]:
+        kind = "changed or was cut short" if h5py.is_hdf5(path) else "is not (or no longer) an HDF5 file"
+        raise CheckpointError(
+            f"{path} {kind} since its card was written: expected sha256 {card['sha256'][:12]}…, got {found[:12]}…; "
+            + _advice(card)
+        )
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True), card
+    except Exception as error:  # Keras raises many kinds; the reader needs one line
+        first_line = str(error).strip().split("\n")[0]
+        raise CheckpointError(f"Keras {keras.__version__} cannot load {path}: {first_line}; {_advice(card)}") from error
+
+
+def read_card(path: Path) -> dict:
+    """The card of the model at `path` (``.h5``), checked for completeness but not against the file.
+
+    Raises:
+        CheckpointError: if model or card is missing, or the card is not one of this course.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing; {_advice({})}")
+    card_file = card_path(path)
+    if not card_file.exists():
+        raise CheckpointError(f"{path} has no card ({card_file.name}): it was not saved by this course; {_advice({})}")
+    try:
+        card = json.loads(card_file.read_text(encoding="utf-8"))
+        missing = [key for key in CARD_KEYS if key not in card]
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{card_file} is not a readable card: {error}; {_advice({})}") from error
+    if missing:
+        raise CheckpointError(f"{card_file} lacks {', '.join(missing)}; {_advice(card)}")
+    return card
+
+
+def card_path(path: Path) -> Path:
+    """Where the card of the model at `path` stands."""
+    return Path(path).with_suffix(".json")
+
+
+def _compare(model, path, examples):
+    expected = model.predict(examples, verbose=0)
+    got = keras.models.load_model(path, compile=False, safe_mode=True).predict(examples, verbose=0)
+    # bfloat16 keeps 8 bits of mantissa, and a reloaded graph may fuse its operations differently.
+    tolerance = 1e-5 if model.dtype_policy.compute_dtype == "float32" else 2e-2
+    difference = float(np.max(np.abs(expected.astype("float32") - got.astype("float32"))))
+    if not difference <= tolerance:
+        raise CheckpointError(
+            f"{model.name} predicts differently after reloading: expected at most {tolerance}, got a difference of "
+            f"{difference:.3g}; a layer probably does not save to .h5 (see the layers it uses)"
+        )
+
+
+def _advice(card: dict) -> str:
+    lesson = card.get("provenance", {}).get("lesson", "NN_lesson") if isinstance(card, dict) else "NN_lesson"
+    return (
+        f"make it anew with `make {lesson}`"
+        if lesson != "NN_lesson"
+        else "run the lesson that makes it (`make` lists them)"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,180 @@
+"""Arrays in, numbers out: confusion, per-class scores, ROC and PR, thresholds, bootstrap intervals, baselines.
+
+NumPy, SciPy and scikit-learn only, so that predictions of any framework can be judged.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from sklearn import metrics
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number and the interval it is known to.
+
+    Attributes:
+        value: the point estimate.
+        low, high: ends of the 95 % interval.
+        count: how many test examples it rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+    def as_dict(self) -> dict:
+        """The four numbers, ready for JSON."""
+        return asdict(self)
+
+
+def accuracy(labels: np.ndarray, predictions: np.ndarray) -> Score:
+    """The share of correct predictions with its 95 % Wilson interval.
+
+    Args:
+        labels: integers, (n,).
+        predictions: integers, (n,).
+
+    Raises:
+        ValueError: if the arrays differ in length or are empty.
+
+    Source: Wilson (1927), J. Am. Stat. Assoc. 22, 209-212.
+    """
+    labels, predictions = _same_length(labels, predictions)
+    correct = int(np.sum(labels == predictions))
+    interval = stats.binomtest(correct, len(labels)).proportion_ci(method="wilson")
+    return Score(correct / len(labels), float(interval.low), float(interval.high), len(labels))
+
+
+def bootstrap(
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """Any metric of labels and scores with its 95 % percentile bootstrap interval.
+
+    Args:
+        metric: called as ``metric(labels, scores)``, for example ``sklearn.metrics.roc_auc_score``.
+        labels: integers, (n,).
+        scores: (n,) or (n, classes).
+        resamples: how many times the test set is drawn anew, with replacement.
+        seed: of the draws.
+
+    Source: Efron (1979), Ann. Statist. 7, 1-26.
+    """
+    labels, scores = _same_length(labels, scores)
+    random = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        drawn = random.integers(0, len(labels), len(labels))
+        if len(np.unique(labels[drawn])) == len(np.unique(labels)):  # AUROC needs every class
+            values.append(metric(labels[drawn], scores[drawn]))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Score(float(metric(labels, scores)), float(low), float(high), len(labels))
+
+
+def auroc(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Score:
+    """Area under the ROC curve with its bootstrap interval; `probabilities` are of class 1, (n,)."""
+    return bootstrap(metrics.roc_auc_score, labels, probabilities, seed=seed)
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Counts, true classes in rows and predicted ones in columns.
+
+    Args:
+        labels: integers, (n,), indices into `classes`.
+        predictions: likewise.
+        classes: their names.
+    """
+    labels, predictions = _same_length(labels, predictions)
+    counts = metrics.confusion_matrix(labels, predictions, labels=np.arange(len(classes)))
+    return pd.DataFrame(counts, index=pd.Index(classes, name="true"), columns=pd.Index(classes, name="predicted"))
+
+
+def per_class(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Precision, recall, F1 (0 to 1) and number of examples of every class, and their unweighted mean."""
+    labels, predictions = _same_length(labels, predictions)
+    report = metrics.classification_report(
+        labels,
+        predictions,
+        labels=np.arange(len(classes)),
+        target_names=list(classes),
+        output_dict=True,
+        zero_division=0,
+    )
+    frame = pd.DataFrame({name: report[name] for name in [*classes, "macro avg"]}).T
+    return frame.rename(index={"macro avg": "mean"}, columns={"support": "examples"}).astype({"examples": int})
+
+
+def majority(train_labels: np.ndarray, test_labels: np.ndarray) -> Score:
+    """The accuracy of always answering the most frequent training class: the least a model has to beat."""
+    most_frequent = np.bincount(train_labels).argmax()
+    return accuracy(test_labels, np.full(len(test_labels), most_frequent))
+
+
+def choose_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """The threshold on the probability of class 1 that maximises accuracy. Use validation data, never the test set.
+
+    The middle of the longest run of equally good thresholds is taken, since its end would rest on one example.
+    """
+    labels, probabilities = _same_length(labels, probabilities)
+    candidates = np.concatenate([[0.0], np.unique(probabilities), [1.0]])
+    middles = (candidates[:-1] + candidates[1:]) / 2
+    order = np.sort(probabilities[labels == 0]), np.sort(probabilities[labels == 1])
+    correct = np.searchsorted(order[0], middles) + len(order[1]) - np.searchsorted(order[1], middles)
+    best = np.flatnonzero(correct == correct.max())
+    runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
+    widest = max(runs, key=lambda run: candidates[run[-1] + 1] - candidates[run[0]])
+    return float((candidates[widest[0]] + candidates[widest[-1] + 1]) / 2)
+
+
+def worst_mistakes(labels: np.ndarray, probabilities: np.ndarray, count: int = 12) -> np.ndarray:
+    """Indices of the wrongly classified examples, those first in which the true class got the least probability.
+
+    Args:
+        labels: integers, (n,).
+        probabilities: (n, classes), or (n,) of class 1 in a binary problem (decided at 0.5).
+        count: how many at most.
+    """
+    probabilities = np.asarray(probabilities)
+    if probabilities.ndim == 1:
+        probabilities = np.stack([1 - probabilities, probabilities], axis=1)
+    labels, probabilities = _same_length(labels, probabilities)
+    of_true_class = probabilities[np.arange(len(labels)), labels]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(of_true_class[wrong], kind="stable")][:count]
+
+
+def over_seeds(values: Sequence[float]) -> Score:
+    """Mean over training runs with its 95 % t-interval: how far the mean of new runs may lie from it."""
+    values = np.asarray(values, float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return Score(mean, float("nan"), float("nan"), len(values))
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return Score(mean, mean - half, mean + half, len(values))
+
+
+def independence(counts: np.ndarray) -> float:
+    """p-value of the chi-squared test that rows and columns of a confusion matrix have nothing to do with each other.
+
+    A large value means the matrix looks as if labels had been shuffled. Two-by-two tables get Yates' correction.
+    """
+    return float(stats.chi2_contingency(np.asarray(counts)).pvalue)
+
+
+def _same_length(labels, others) -> tuple[np.ndarray, np.ndarray]:
+    labels, others = np.asarray(labels), np.asarray(others)
+    if len(labels) != len(others) or len(labels) == 0:
+        raise ValueError(f"expected as many predictions as labels, at least one; got {len(others)} and {len(labels)}")
+    return labels, others

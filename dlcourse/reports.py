@@ -1,0 +1,299 @@
+"""Metrics, expected results and the report page.
+
+A lesson's run leaves ``metrics.json``; full runs become rows of ``docs/results/runs.csv``, and the table of expected
+results is computed from those rows and from what the reports printed. Nothing here imports TensorFlow.
+"""
+
+import base64
+import html
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from dlcourse import paths
+
+KEY = ["lesson", "metric", "source", "backbone", "weights"]
+RUN_COLUMNS = [*KEY, "seed", "value", "commit", "data"]
+EXPECTED_COLUMNS = [*KEY, "reported", "expected", "tolerance", "seeds", "note"]
+
+
+def write_metrics(
+    folder: Path,
+    scores: dict,
+    *,
+    provenance: dict,
+    cost: dict,
+    models: tuple[Path, ...] = (),
+    backbone: str = "-",
+) -> pd.DataFrame:
+    """Write a lesson's ``metrics.json`` and compare its scores with what is expected of them.
+
+    Args:
+        folder: the lesson's output folder.
+        scores: metric name to a number or an ``evaluation.Score``; the first is the lesson's main score.
+        provenance: from ``runtime.Lesson.provenance``.
+        cost: from ``runtime.Lesson.cost``.
+        models: the ``.h5`` files the lesson saved; their sizes complete the cost card.
+        backbone: the pretrained body, where the lesson has one.
+
+    Returns:
+        A table with a row a score: reported, expected, tolerance, got and verdict (see :func:`compare`).
+    """
+    numbers = {
+        name: score.as_dict() if hasattr(score, "as_dict") else {"value": float(score)}
+        for name, score in scores.items()
+    }
+    record = {
+        "lesson": provenance["lesson"],
+        "scores": numbers,
+        "cost": {**cost, "model_mb": {path.name: path.stat().st_size / 1e6 for path in map(Path, models)}},
+        "models": [str(path) for path in models],
+        "backbone": backbone,
+        "provenance": provenance,
+    }
+    partial = folder / "metrics.json.part"
+    partial.write_text(json.dumps(_without_nan(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / "metrics.json")
+    return compare(record)
+
+
+def compare(record: dict, expected: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Hold a run's scores against the expected results.
+
+    Args:
+        record: the content of a ``metrics.json``.
+        expected: the table to compare with; the checked-in one by default.
+
+    Returns:
+        Index: metric; columns reported, expected, tolerance, got, verdict. The verdict is ``"pass"``, ``"FAIL"``
+        (more than the tolerance below what is expected; exceeding is no failure), or ``"-"`` where nothing is
+        expected: for smoke runs and for combinations of source and weights nobody has measured.
+    """
+    expected = expected_results() if expected is None else expected
+    source, weights = variant(record["provenance"])
+    rows = []
+    for metric, score in record["scores"].items():
+        row = {
+            "metric": metric,
+            "reported": None,
+            "expected": None,
+            "tolerance": None,
+            "got": score["value"],
+            "verdict": "-",
+        }
+        wanted = (record["lesson"], metric, source, record["backbone"], weights)
+        match = expected[(expected[KEY] == wanted).all(axis=1)] if len(expected) else expected
+        if len(match):
+            found = match.iloc[0]
+            row |= {name: _optional(found[name]) for name in ("reported", "expected", "tolerance")}
+            if record["provenance"]["profile"] == "full":
+                row["verdict"] = verdict(metric, score["value"], row["expected"], row["tolerance"])
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("metric")
+
+
+def verdict(metric: str, got: float, expected: float, tolerance: float | None) -> str:
+    """``"pass"``, ``"FAIL"`` or ``"-"`` (no tolerance known); for a metric that ends in ``_ratio`` or ``_seconds`` less is better."""
+    if tolerance is None or math.isnan(tolerance):
+        return "-"  # a single seed: nobody knows yet how far runs differ
+    shortfall = got - expected if metric.endswith(("_ratio", "_seconds")) else expected - got
+    return "pass" if shortfall <= tolerance else "FAIL"
+
+
+def variant(provenance: dict) -> tuple[str, str]:
+    """What results are keyed by beside the lesson: the source variant and the weights."""
+    return provenance["source"], provenance["weights"]
+
+
+def expected_results() -> pd.DataFrame:
+    """The checked-in table of expected results; empty, with its columns, where there is none yet."""
+    path = paths.results() / "expected.csv"
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=EXPECTED_COLUMNS)
+
+
+def add_runs(records: list[dict], path: Path | None = None) -> pd.DataFrame:
+    """Append full runs to the raw rows; a row that is there already (same key, seed and commit) is not added twice.
+
+    Raises:
+        ValueError: if a record is of a smoke run, which says nothing about the recipe.
+    """
+    path = path or paths.results() / "runs.csv"
+    rows = []
+    for record in records:
+        origin = record["provenance"]
+        if origin["profile"] != "full":
+            raise ValueError(f"{record['lesson']}: expected a full run; got profile {origin['profile']!r}")
+        source, weights = variant(origin)
+        for metric, score in record["scores"].items():
+            rows.append(
+                {
+                    "lesson": record["lesson"], "metric": metric, "source": source, "backbone": record["backbone"],
+                    "weights": weights, "seed": origin["seed"], "value": round(score["value"], 5),
+                    "commit": origin["commit"], "data": origin["data"],
+                }
+            )  # fmt: skip
+    table = pd.DataFrame(rows, columns=RUN_COLUMNS)
+    if path.exists():
+        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
+    table = table.drop_duplicates(subset=[*KEY, "seed", "commit"], keep="first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+    return table
+
+
+def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """The table of expected results: mean and three standard deviations over the seeds of the raw rows.
+
+    Args:
+        runs: columns ``RUN_COLUMNS``; of several runs of one seed the last counts.
+        reported: lesson, metric, source, reported and note: what the report the lesson grew out of printed.
+    """
+    last = runs.drop_duplicates(subset=[*KEY, "seed"], keep="last")
+    table = last.groupby(KEY, sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
+    table["expected"] = table["mean"].round(5)
+    table["tolerance"] = (3 * table["std"]).round(5)  # one seed has no spread: empty, and the verdict stays open
+    table["seeds"] = table["count"]
+    table = table.merge(reported, on=["lesson", "metric", "source"], how="left")
+    return table[EXPECTED_COLUMNS]
+
+
+def read_metrics(folder: Path) -> dict | None:
+    """A lesson's ``metrics.json``, or None where it has not been written."""
+    path = folder / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def summary(lessons: list[str]) -> pd.DataFrame:
+    """The table at the end of ``make run-all``: a row a lesson, finished or failed.
+
+    Returns:
+        Columns lesson, status, source, minutes, peak MB, main score, got, expected.
+    """
+    rows = []
+    for lesson in lessons:
+        folder = paths.outputs() / lesson
+        record, failure = read_metrics(folder), folder / "failure.json"
+        row = {"lesson": lesson, "status": "not run"}
+        if failure.exists():
+            row["status"] = "FAILED"
+        elif record:
+            comparison = compare(record)
+            metric = next(iter(record["scores"]))
+            row |= {
+                "status": "FELL SHORT" if "FAIL" in set(comparison["verdict"]) else "ok",
+                "source": record["provenance"]["source"]
+                + ("" if record["provenance"]["profile"] == "full" else " (smoke)"),
+                "minutes": f"{record['cost']['minutes']:.1f}",
+                "peak MB": f"{record['cost']['peak_memory_mb']:,.0f}",
+                "main score": metric.replace("_", " "),
+                "got": f"{comparison['got'].iloc[0]:.3f}",
+                "expected": _with_tolerance(comparison.iloc[0]),
+            }
+        rows.append(row)
+    columns = ["lesson", "status", "source", "minutes", "peak MB", "main score", "got", "expected"]
+    return pd.DataFrame(rows, columns=columns).fillna("")
+
+
+def failures(lessons: list[str]) -> list[dict]:
+    """Lesson, cell, error and notebook of every lesson whose last run failed."""
+    found = []
+    for lesson in lessons:
+        path = paths.outputs() / lesson / "failure.json"
+        if path.exists():
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+def write_page(lessons: list[str]) -> Path:
+    """Write ``outputs/index.html``: every lesson's scores against the expected ones, its cost and its figures.
+
+    The page is self-contained: figures are embedded, nothing is fetched.
+
+    Returns:
+        The page's path.
+    """
+    sections = [_section(lesson) for lesson in lessons]
+    page = paths.outputs() / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    partial = page.with_suffix(".part")
+    partial.write_text(_PAGE.replace("{sections}", "\n".join(sections)), encoding="utf-8")
+    partial.replace(page)
+    return page
+
+
+def _section(lesson: str) -> str:
+    folder = paths.outputs() / lesson
+    record = read_metrics(folder)
+    heading = f"<h2 id='{lesson}'>{html.escape(lesson)}</h2>"
+    failed = folder / "failure.json"
+    if failed.exists():
+        failure = json.loads(failed.read_text(encoding="utf-8"))
+        return f"<section>{heading}<p class='bad'>Failed in cell {failure['cell']}: {html.escape(failure['error'])}</p></section>"
+    if record is None:
+        return f"<section>{heading}<p>Not run yet: <code>make {lesson}</code></p></section>"
+    table = compare(record).reset_index()
+    table["metric"] = table["metric"].str.replace("_", " ")
+    shown = table.to_html(index=False, float_format="{:.4f}".format, na_rep="–", border=0)
+    shown = shown.replace("<td>FAIL</td>", "<td class='bad'>FAIL</td>").replace(
+        "<td>pass</td>", "<td class='good'>pass</td>"
+    )
+    origin, cost = record["provenance"], record["cost"]
+    facts = (
+        f"{origin['source']} data ({origin['data']}) · {origin['profile']} · seed {origin['seed']} · {origin['precision']} · "
+        f"{origin['device']} · {cost['minutes']:.1f} min · {cost['peak_memory_mb']:,.0f} MB"
+    )
+    figures = "".join(
+        f"<figure><img alt='{html.escape(picture.stem.replace('_', ' '))} of {lesson}' "
+        f"src='data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}'>"
+        f"<figcaption>{html.escape(picture.stem.replace('_', ' '))}</figcaption></figure>"
+        for picture in sorted(folder.glob("*.png"))
+    )
+    return (
+        f"<section>{heading}<p class='facts'>{html.escape(facts)}</p><div class='scroll'>{shown}</div>"
+        f"<p><a href='{lesson}/{lesson}.ipynb'>executed notebook</a></p><div class='figures'>{figures}</div></section>"
+    )
+
+
+def _with_tolerance(row: pd.Series) -> str:
+    if row["expected"] is None or pd.isna(row["expected"]):
+        return "-"
+    return (
+        f"{row['expected']:.3f} ± {row['tolerance']:.3f}" if not pd.isna(row["tolerance"]) else f"{row['expected']:.3f}"
+    )
+
+
+def _optional(value):
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return _optional(value)
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>dlcourse: results</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 68rem; margin: 0 auto; padding: 1rem; }
+h1 { margin-bottom: 0 } h2 { border-top: 1px solid #ddd; padding-top: 1.2rem; margin-top: 2rem }
+.facts, figcaption { color: #555; font-size: .9rem }
+.scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
+th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+.good { color: #00664b; font-weight: 600 } .bad { color: #b03a00; font-weight: 600 }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1rem }
+figure { margin: 0; break-inside: avoid } img { max-width: 100%; height: auto }
+@media print { body { font-size: 11px } a { color: inherit } }
+</style></head><body>
+<h1>dlcourse: results</h1>
+<p>Reported is what the course report a lesson grew out of printed; expected and its tolerance come from several seeds
+of this course; got is this run.</p>
+{sections}
+</body></html>
+"""

@@ -1,0 +1,336 @@
+"""Loading and splitting texts; vocabularies and GloVe vectors. Loaders return the real data or its stand-in."""
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from dlcourse import paths
+from dlcourse.samples import emojis, reviews
+
+# Keras' convention for IMDb: 0 pads, 1 starts a review, 2 stands for a word outside the vocabulary, and the most
+# frequent word (rank 1) is 4.
+PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
+
+EMOJI_CLASSES = ("love", "sports", "happy", "sad", "food")
+EMOJIS = ("❤️", "⚾️", "😊", "😞", "🍽️")
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Film reviews as word numbers, in three disjoint splits.
+
+    Attributes:
+        name, source, description: as in ``images.ImageArrays``.
+        classes: ``("negative", "positive")``.
+        words: the size of the vocabulary; every number is below it.
+        x_train, x_validation, x_test: a list of int32 arrays, one a review, of differing lengths, each starting with 1.
+        y_train, y_validation, y_test: int64, (n,), 0 or 1.
+        word_index: word to rank, 1 for the most frequent.
+    """
+
+    name: str
+    source: str
+    description: str
+    classes: tuple[str, str]
+    words: int
+    x_train: list[np.ndarray]
+    y_train: np.ndarray
+    x_validation: list[np.ndarray]
+    y_validation: np.ndarray
+    x_test: list[np.ndarray]
+    y_test: np.ndarray
+    word_index: dict[str, int]
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The review as words again; a word outside the vocabulary is shown as ``[?]``, padding not at all."""
+        if "_by_rank" not in self.__dict__:
+            object.__setattr__(self, "_by_rank", {rank: word for word, rank in self.word_index.items()})
+        skipped = (PADDING, START)
+        return " ".join(
+            self._by_rank.get(int(number) - OFFSET, "[?]") for number in numbers if int(number) not in skipped
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """A typed review as word numbers.
+
+        Raises:
+            ValueError: if it has no word, or none that is in the vocabulary: a model could only guess.
+        """
+        found = tokenize(text)
+        if not found:
+            raise ValueError(f"expected a review of at least one word; got {text!r}")
+        ranks = [self.word_index.get(word, self.words) for word in found]
+        numbers = [rank + OFFSET if rank + OFFSET < self.words else UNKNOWN for rank in ranks]
+        if all(number == UNKNOWN for number in numbers):
+            shown = " ".join(found[:8])
+            raise ValueError(f"none of these words is among the {self.words:,} known ones: {shown}; try other words")
+        return [START, *numbers]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Short labelled sentences, small enough that validation is by cross-validation inside the training split.
+
+    Attributes:
+        name, source, description: as in ``images.ImageArrays``.
+        classes: the meanings, in the order of the labels.
+        train_texts, test_texts: the sentences.
+        y_train, y_test: int64, (n,).
+    """
+
+    name: str
+    source: str
+    description: str
+    classes: tuple[str, ...]
+    train_texts: list[str]
+    y_train: np.ndarray
+    test_texts: list[str]
+    y_test: np.ndarray
+
+
+class Vocabulary:
+    """Words numbered from 1 in the order given; 0 stands for padding and for unknown words alike.
+
+    Args:
+        words: without repeats.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self.words = list(words)
+        self.index = {word: number for number, word in enumerate(self.words, start=1)}
+        if len(self.index) < len(self.words):
+            raise ValueError("expected words without repeats")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.index
+
+    def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
+        """Sentences as word numbers, cut or padded with 0 at the end; int32, (n, `length`)."""
+        numbers = np.zeros((len(texts), length), np.int32)
+        for row, text in enumerate(texts):
+            known = [self.index.get(word, 0) for word in tokenize(text)[:length]]
+            numbers[row, : len(known)] = known
+        return numbers
+
+    def unknown(self, texts: Sequence[str]) -> dict[str, int]:
+        """The words of `texts` that are not in the vocabulary and how often each occurs, most frequent first."""
+        counts: dict[str, int] = {}
+        for word in (word for text in texts for word in tokenize(text)):
+            if word not in self.index:
+                counts[word] = counts.get(word, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """Word vectors, such as GloVe's.
+
+    Attributes:
+        source, description: as in ``images.ImageArrays``.
+        vocabulary: the words; word number k has row k - 1.
+        matrix: float32, (words, dimensions); a read-only memory map where it came from a file.
+    """
+
+    source: str
+    description: str
+    vocabulary: Vocabulary
+    matrix: np.ndarray
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        """The word's vector, float32, (dimensions,); zeros for an unknown word, as the report has it."""
+        number = self.vocabulary.index.get(word, 0)
+        return np.array(self.matrix[number - 1]) if number else np.zeros(self.matrix.shape[1], np.float32)
+
+    def nearest(self, vector: np.ndarray, count: int = 5, without: Sequence[str] = ()) -> list[tuple[str, float]]:
+        """The words whose vectors point most nearly the same way, with the cosine of the angle, -1 to 1."""
+        lengths = np.linalg.norm(self.matrix, axis=1) * np.linalg.norm(vector)
+        cosines = self.matrix @ np.asarray(vector, np.float32) / np.maximum(lengths, 1e-12)
+        best = np.argsort(-cosines)[: count + len(without)]
+        found = [(self.vocabulary.words[row], float(cosines[row])) for row in best]
+        return [(word, cosine) for word, cosine in found if word not in without][:count]
+
+    def embedding_table(self) -> np.ndarray:
+        """Rows for a Keras Embedding: zeros for number 0, then every word; float32, (words + 1, dimensions)."""
+        return np.vstack([np.zeros((1, self.matrix.shape[1]), np.float32), self.matrix])
+
+
+def tokenize(text: str) -> list[str]:
+    """Lower-cased words of letters, digits and inner apostrophes; punctuation and control characters separate."""
+    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
+
+
+def load_reviews(*, source: str, seed: int, limit: int | None = None, words: int = 10_000) -> Reviews:
+    """Film reviews: IMDb's 25,000 + 25,000, or reviews written by a grammar.
+
+    A fifth of the training reviews, stratified, is held out for validation.
+
+    Args:
+        source: ``"auto"``, ``"sample"`` or ``"real"``.
+        seed: decides which training reviews validate, and shuffles them; the test set never changes.
+        limit: the most reviews a split may hold, or None for all.
+        words: the size of the vocabulary, counting the three numbers that are not words.
+
+    Raises:
+        FileNotFoundError: if real data was asked for and is not there.
+        ValueError: if the files do not hold what they should.
+    """
+    files = paths.locate(source, "imdb", "imdb/reviews.npz", "imdb/imdb_word_index.json")
+    if files:
+        (x_train, y_train), (x_test, y_test) = _read_reviews(files[0])
+        word_index = json.loads(files[1].read_text(encoding="utf-8"))
+        description = f"IMDb, {len(x_train):,} + {len(x_test):,} reviews"
+    else:
+        (x_train, y_train), (x_test, y_test) = reviews.load()
+        word_index = reviews.word_index()
+        description = f"reviews written by a grammar, {len(x_train):,} + {len(x_test):,}"
+    training, validation = train_test_split(np.arange(len(y_train)), test_size=0.2, stratify=y_train, random_state=seed)
+    test = np.random.default_rng(0).permutation(len(y_test))  # stored by class: any part should hold both
+
+    def numbered(ranks_of_reviews, rows):
+        return [
+            np.concatenate([[START], np.where(ranks + OFFSET < words, ranks + OFFSET, UNKNOWN)]).astype(np.int32)
+            for ranks in (np.asarray(ranks_of_reviews[row]) for row in rows[:limit])
+        ]
+
+    y_train, y_test = np.asarray(y_train, np.int64), np.asarray(y_test, np.int64)
+    return Reviews(
+        name="imdb",
+        source="real" if files else "sample",
+        description=description,
+        classes=("negative", "positive"),
+        words=words,
+        x_train=numbered(x_train, training),
+        y_train=y_train[training][:limit],
+        x_validation=numbered(x_train, validation),
+        y_validation=y_train[validation][:limit],
+        x_test=numbered(x_test, test),
+        y_test=y_test[test][:limit],
+        word_index=word_index,
+    )
+
+
+def load_sentences(*, source: str) -> Sentences:
+    """Sentences with the emoji that fits: the report's 132 + 56, or this project's own.
+
+    Raises:
+        FileNotFoundError: if real data was asked for and is not there.
+        ValueError: if a row is not a sentence and a label from 0 to 4.
+    """
+    files = paths.locate(source, "emojify", "emojify/train_emoji.csv", "emojify/test_emoji.csv")
+    if files:
+        (train_texts, y_train), (test_texts, y_test) = map(_read_sentences, files)
+        description = f"Emojify, {len(train_texts)} + {len(test_texts)} sentences"
+    else:
+        (train_texts, y_train), (test_texts, y_test) = emojis.load()
+        description = f"this project's own {len(train_texts)} + {len(test_texts)} sentences"
+    return Sentences(
+        name="emojify",
+        source="real" if files else "sample",
+        description=description,
+        classes=EMOJI_CLASSES,
+        train_texts=list(train_texts),
+        y_train=np.asarray(y_train, np.int64),
+        test_texts=list(test_texts),
+        y_test=np.asarray(y_test, np.int64),
+    )
+
+
+def load_word_vectors(*, source: str) -> WordVectors:
+    """Word vectors of 50 dimensions: GloVe 6B, or drawn ones in which related words lie together.
+
+    GloVe's text is read once into a memory map under ``paths.cache()``; later loads only map it.
+
+    Raises:
+        FileNotFoundError: if real data was asked for and is not there.
+        ValueError: if a line is not a word and as many numbers as the first line has.
+    """
+    files = paths.locate(source, "glove", "glove/glove.6B.50d.txt")
+    if not files:
+        words, matrix = emojis.word_vectors()
+        return WordVectors("sample", f"{len(words):,} drawn vectors (not learned from text)", Vocabulary(words), matrix)
+    words, matrix = read_glove(files[0])
+    return WordVectors("real", f"GloVe 6B, {len(words):,} of 400,000 words", Vocabulary(words), matrix)
+
+
+def read_glove(path: Path) -> tuple[list[str], np.ndarray]:
+    """Read a file of word vectors through its memory map, making the map if the file is new or has changed.
+
+    Args:
+        path: a text file with a word and its numbers, separated by single spaces, on every line.
+
+    Returns:
+        The words, and a read-only float32 memory map (words, dimensions).
+
+    Raises:
+        ValueError: if a line does not have as many numbers as the first.
+    """
+    state = path.stat()
+    folder = paths.cache() / f"{path.stem}-{state.st_size}-{state.st_mtime_ns}"
+    words_file, matrix_file = folder / "words.txt", folder / "vectors.npy"
+    if not words_file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _convert_glove(path, words_file, matrix_file)
+    return words_file.read_text(encoding="utf-8").split("\n"), np.load(matrix_file, mmap_mode="r")
+
+
+def _convert_glove(path: Path, words_file: Path, matrix_file: Path) -> None:
+    words, rows = [], []
+    with open(path, encoding="utf-8", newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            word, *numbers = line.rstrip("\n").split(" ")
+            try:
+                row = np.array(numbers, np.float32)
+            except ValueError:
+                row = np.empty(0, np.float32)
+            if len(row) == 0 or (rows and len(row) != len(rows[0])):
+                wanted = f"a word and {len(rows[0])} numbers" if rows else "a word and numbers"
+                raise ValueError(f"{path}, line {number}: expected {wanted}; got {line[:60]!r}; fetch the file again")
+            words.append(word)
+            rows.append(row)
+    # The words are written last and make the pair valid, so that a reader never sees half of it.
+    for target, write in (
+        (matrix_file, lambda partial: np.save(partial, np.stack(rows))),
+        (words_file, lambda partial: partial.write("\n".join(words).encode())),
+    ):
+        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+        with open(partial, "wb") as file:
+            write(file)
+        partial.replace(target)
+
+
+def _read_reviews(path: Path):
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            splits = [
+                [stored[f"{part}_{split}"] for part in ("tokens", "offsets", "labels")] for split in ("train", "test")
+            ]
+    except Exception as error:  # NumPy raises half a dozen kinds for a damaged archive
+        raise ValueError(f"{path} is not a readable archive of reviews: {error}; fetch it again") from error
+    for tokens, offsets, labels in splits:
+        if len(offsets) != len(labels) + 1 or offsets[-1] != len(tokens) or not set(np.unique(labels)) <= {0, 1}:
+            raise ValueError(
+                f"{path}: expected an offset a review and one more, and labels 0 or 1; got {len(offsets)} offsets, "
+                f"{len(labels)} labels {np.unique(labels)[:5]}; fetch it again"
+            )
+    return [(np.split(tokens, offsets[1:-1]), labels) for tokens, offsets, labels in splits]
+
+
+def _read_sentences(path: Path) -> tuple[list[str], list[int]]:
+    texts, labels = [], []
+    with open(path, encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            if len(row) < 2 or row[1].strip() not in {"0", "1", "2", "3", "4"}:
+                raise ValueError(f"{path}, line {number}: expected a sentence and a label from 0 to 4; got {row}")
+            texts.append(row[0].strip())
+            labels.append(int(row[1]))
+    return texts, labels
