@@ -32,10 +32,11 @@ INSTALLED := $(VENV)/.installed
 LESSONS := $(sort $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/[0-9][0-9]_*.ipynb)))
 HELPER := $(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv)
 
-# make splits names at spaces, so those of a folder from the environment are escaped.
+# make splits names at spaces, so those of a folder from the environment are escaped where it reads a rule.
 empty :=
 space := $(empty) $(empty)
-OUTPUTS := $(subst $(space),\ ,$(or $(DLCOURSE_OUTPUTS),outputs))
+FOLDER := $(or $(DLCOURSE_OUTPUTS),outputs)
+OUTPUTS := $(subst $(space),\ ,$(FOLDER))
 
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 # (none of the present ones uses another's)
@@ -63,7 +64,7 @@ smoke: $(INSTALLED) ## smoke-run every lesson (nbval alone)
 lab: $(INSTALLED) ## open the lessons in JupyterLab
 	@$(VENV)/bin/jupyter lab notebooks
 
-data: $(INSTALLED) ## download the real datasets of the lessons (about 3 GB; see data/README.md)
+data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see data/README.md)
 	@$(PYTHON) -m dlcourse data fetch
 
 report: $(INSTALLED) ## write outputs/index.html from what has been run
@@ -96,8 +97,11 @@ lessons: $(foreach lesson,$(LESSONS),$(OUTPUTS)/$(lesson)/run.json)
 # A lesson asked for by name runs if anything it rests on has changed, as in run-all.
 $(LESSONS): %: $(INSTALLED)
 	@$(PYTHON) -m dlcourse refresh
-	@$(MAKE) --no-print-directory "$(OUTPUTS)/$@/run.json"
+	@$(MAKE) --no-print-directory "$(FOLDER)/$@/run.json"
 
-.SECONDEXPANSION:
-$(OUTPUTS)/%/run.json: notebooks/%.ipynb $(HELPER) $(OUTPUTS)/.settings $$(foreach l,$$(NEEDS_$$*),$(OUTPUTS)/$$l/run.json)
-	@$(PYTHON) -m dlcourse run $*
+# One rule a lesson, since a pattern rule matches no path with a space.
+define lesson_rule
+$(OUTPUTS)/$(1)/run.json: notebooks/$(1).ipynb $(HELPER) $(OUTPUTS)/.settings $(foreach needed,$(NEEDS_$(1)),$(OUTPUTS)/$(needed)/run.json)
+	@$(PYTHON) -m dlcourse run $(1)
+endef
+$(foreach lesson,$(LESSONS),$(eval $(call lesson_rule,$(lesson))))

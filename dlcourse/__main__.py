@@ -18,7 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("refresh", help="mark lessons stale whose settings or products changed (make calls it)")
     commands.add_parser("summary", help="the table of the last runs; exit status 1 if one failed or fell short")
     commands.add_parser("report", help="write outputs/index.html")
-    record = commands.add_parser("record", help="add the last full runs to docs/results and compute what is expected")
+    record = commands.add_parser(
+        "record", help="add the last full runs to docs/results, compute what is expected, and update the README's table"
+    )
     record.add_argument("lessons", nargs="*", help="lessons whose outputs/…/metrics.json to add; none: only compute")
     parsed = parser.parse_args(arguments)
 
@@ -47,8 +49,14 @@ def _record(lessons: list[str]) -> int:
         )
         return 1
     runs = reports.add_runs(list(records.values()))
-    expected = reports.summarise_runs(runs, pd.read_csv(paths.results() / "reported.csv"))
+    reported = pd.read_csv(paths.results() / "reported.csv")
+    expected = reports.summarise_runs(runs, reported)
     expected.to_csv(paths.results() / "expected.csv", index=False)
+    readme = paths.ROOT / "README.md"
+    before, _, rest = readme.read_text(encoding="utf-8").partition(reports.TABLE_STARTS)
+    after = rest.partition(reports.TABLE_ENDS)[2]
+    table = reports.results_table(expected, reported)
+    readme.write_text(f"{before}{reports.TABLE_STARTS}\n{table}\n{reports.TABLE_ENDS}{after}", encoding="utf-8")
     print(expected.to_string(index=False))
     return 0
 

@@ -52,7 +52,7 @@ def run(lesson: str) -> int:
                 progress_bar=False, log_output=True, start_timeout=120,
             )  # fmt: skip
         except PapermillExecutionError as error:
-            failure = {"cell": error.cell_index, "error": f"{error.ename}: {error.evalue}"}
+            failure = {"cell": error.cell_index + 1, "error": f"{error.ename}: {error.evalue}"}
         except Exception as error:  # a kernel that died, of memory for example, has no cell of its own
             failure = {"cell": progress.cell, "error": f"{type(error).__name__}: {error}"}
         minutes = (time.perf_counter() - started) / 60
@@ -130,14 +130,14 @@ class _Progress(logging.Handler):
         self.lesson, self.log, self.cell = lesson, log, 0
         self.sections, section = [], ""
         for cell in cells:
-            first = "".join(cell["source"]).strip().split("\n")[0]
-            if cell["cell_type"] == "markdown" and first.startswith("#"):
-                section = first.lstrip("# ")
+            if cell["cell_type"] == "markdown":
+                headings = re.findall(r"^#+ +(.*)", "".join(cell["source"]), re.MULTILINE)
+                section = headings[-1] if headings else section
             self.sections.append(section)
         self.code = [cell["cell_type"] == "code" for cell in cells]
 
     def __enter__(self):
-        self.file = open(self.log, "w", encoding="utf-8")  # noqa: SIM115 - closed in __exit__
+        self.file = open(self.log, "w", encoding="utf-8")  # closed in __exit__
         self.logger = logging.getLogger("papermill")
         self.logger.handlers, self.logger.propagate = [self], False
         self.logger.setLevel(logging.INFO)

@@ -5,6 +5,7 @@ module sets the look. Colours are those of Okabe and Ito (2008), and never the o
 """
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -223,7 +224,7 @@ def score_intervals(scores: pd.DataFrame, *, reference: float | None = None, ax=
 
 
 def save(drawn, path: Path, provenance: dict) -> Path:
-    """Write the figure as PNG with its origin in a line at the foot and, in full, in the file's metadata.
+    """Write the figure as PNG with its origin in small print at the foot and, in full, in the file's metadata.
 
     Args:
         drawn: a Figure, an Axes or an array of Axes.
@@ -231,7 +232,8 @@ def save(drawn, path: Path, provenance: dict) -> Path:
         provenance: from ``runtime.Lesson.provenance``.
     """
     figure = drawn if isinstance(drawn, mpl.figure.Figure) else np.ravel(drawn)[0].figure
-    figure.supxlabel(caption(provenance), fontsize=6.5, color="#777777", x=0.01, ha="left")
+    origin = textwrap.fill(caption(provenance), int(13 * figure.get_figwidth()))  # 13 letters of this size an inch
+    figure.supxlabel(origin, fontsize=6.5, color="#777777", x=0.01, ha="left")
     path = Path(path)
     partial = path.with_suffix(".part")
     figure.savefig(partial, format="png", metadata={"Description": json.dumps(provenance)})
@@ -240,7 +242,7 @@ def save(drawn, path: Path, provenance: dict) -> Path:
 
 
 def caption(provenance: dict) -> str:
-    """The one line under a figure: source, weights, profile, seed, precision and versions."""
+    """The small print under a figure: source, weights, profile, seed, precision and versions."""
     source = "EMBEDDED SAMPLE DATA" if provenance["source"] == "sample" else "real data"
     return (
         f"{source}: {provenance['data']} · weights: {provenance['weights']} · {provenance['profile']} · "

@@ -1,7 +1,9 @@
 """Loading and splitting images; the same loader returns the real dataset or its embedded stand-in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -32,6 +34,48 @@ class ImageArrays:
     y_validation: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches for `fit`, prepared anew each time they are drawn, so that augmentation never repeats itself.
+
+    Only full batches are drawn: with shuffling, other images are left out every epoch, and every step of the optimizer
+    counts alike.
+
+    Args:
+        images: (n, ...); stays as it is, so uint8 saves memory.
+        labels: (n, ...).
+        batch_size: images a batch; n at most.
+        prepare: called as ``prepare(images, random)`` with a batch and a NumPy generator, returns the model's inputs.
+        seed: of the shuffling and of `random`.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        prepare: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+        seed: int,
+    ):
+        super().__init__()
+        self.images, self.labels, self.prepare = images, labels, prepare
+        self.batch_size = min(batch_size, len(images))
+        self.random = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.images) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """One prepared batch and its labels."""
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.prepare(self.images[chosen], self.random), self.labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
+        self.order = self.random.permutation(len(self.images))
 
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

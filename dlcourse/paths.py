@@ -12,7 +12,7 @@ SOURCES = ("auto", "sample", "real")
 
 
 def _folder(variable: str, default: str) -> Path:
-    return (ROOT / (os.environ.get(variable) or default)).resolve()
+    return (ROOT / Path(os.environ.get(variable) or default).expanduser()).resolve()
 
 
 def data() -> Path:

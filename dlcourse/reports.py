@@ -16,6 +16,7 @@ from dlcourse import paths
 
 KEY = ["lesson", "metric", "source", "backbone", "weights"]
 RUN_COLUMNS = [*KEY, "seed", "value", "commit", "data"]
+TABLE_STARTS, TABLE_ENDS = "<!-- results: written by `python -m dlcourse record` -->", "<!-- end of results -->"
 EXPECTED_COLUMNS = [*KEY, "reported", "expected", "tolerance", "seeds", "note"]
 
 
@@ -95,7 +96,10 @@ def compare(record: dict, expected: pd.DataFrame | None = None) -> pd.DataFrame:
 
 
 def verdict(metric: str, got: float, expected: float, tolerance: float | None) -> str:
-    """``"pass"``, ``"FAIL"`` or ``"-"`` (no tolerance known); for a metric that ends in ``_ratio`` or ``_seconds`` less is better."""
+    """``"pass"``, ``"FAIL"`` or ``"-"`` (no tolerance known).
+
+    For a metric whose name ends in ``_ratio`` or ``_seconds`` less is better, for every other more.
+    """
     if tolerance is None or math.isnan(tolerance):
         return "-"  # a single seed: nobody knows yet how far runs differ
     shortfall = got - expected if metric.endswith(("_ratio", "_seconds")) else expected - got
@@ -136,7 +140,8 @@ def add_runs(records: list[dict], path: Path | None = None) -> pd.DataFrame:
             )  # fmt: skip
     table = pd.DataFrame(rows, columns=RUN_COLUMNS)
     if path.exists():
-        table = pd.concat([pd.read_csv(path), table], ignore_index=True)
+        before = pd.read_csv(path, dtype={"commit": str})  # a hash of digits alone is no number
+        table = pd.concat([before, table], ignore_index=True)
     table = table.drop_duplicates(subset=[*KEY, "seed", "commit"], keep="first")
     path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path, index=False)
@@ -148,15 +153,40 @@ def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         runs: columns ``RUN_COLUMNS``; of several runs of one seed the last counts.
-        reported: lesson, metric, source, reported and note: what the report the lesson grew out of printed.
+        reported: lesson, metric, shown, reported and note: what the report the lesson grew out of printed on real
+            data, and how the README calls the metric.
     """
     last = runs.drop_duplicates(subset=[*KEY, "seed"], keep="last")
     table = last.groupby(KEY, sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
     table["expected"] = table["mean"].round(5)
     table["tolerance"] = (3 * table["std"]).round(5)  # one seed has no spread: empty, and the verdict stays open
     table["seeds"] = table["count"]
-    table = table.merge(reported, on=["lesson", "metric", "source"], how="left")
+    table = table.merge(reported, on=["lesson", "metric"], how="left")
+    table.loc[table["source"] != "real", ["reported", "note"]] = None
     return table[EXPECTED_COLUMNS]
+
+
+def results_table(expected: pd.DataFrame, reported: pd.DataFrame) -> str:
+    """The README's table in Markdown: a row for every metric of `reported`, real and embedded data side by side."""
+    lines = ["| lesson | model | report | real data | embedded sample |", "|---|---|---|---|---|"]
+    previous = ""
+    for wanted in reported.itertuples():
+        rows = expected[(expected["lesson"] == wanted.lesson) & (expected["metric"] == wanted.metric)]
+        cells = [_measured(rows[rows["source"] == source], wanted.metric) for source in ("real", "sample")]
+        lesson = f"[{wanted.lesson}](notebooks/{wanted.lesson}.ipynb)" if wanted.lesson != previous else ""
+        printed = "" if pd.isna(wanted.reported) else f"{wanted.reported:.1%}"
+        lines.append(f"| {lesson} | {wanted.shown} | {printed} | {cells[0]} | {cells[1]} |")
+        previous = wanted.lesson
+    return "\n".join(lines)
+
+
+def _measured(rows: pd.DataFrame, metric: str) -> str:
+    if rows.empty:
+        return "not measured yet"
+    row = rows.iloc[0]
+    number = "{:.2f}" if metric.endswith("_ratio") else "{:.1%}"
+    spread = "" if pd.isna(row["tolerance"]) else f" ± {number.format(row['tolerance'] / 3)}"
+    return f"{number.format(row['expected'])}{spread} ({row['seeds']})"
 
 
 def read_metrics(folder: Path) -> dict | None:
@@ -174,7 +204,7 @@ def summary(lessons: list[str]) -> pd.DataFrame:
     rows = []
     for lesson in lessons:
         folder = paths.outputs() / lesson
-        record, failure = read_metrics(folder), folder / "failure.json"
+        record, failure, finished = read_metrics(folder), folder / "failure.json", folder / "run.json"
         row = {"lesson": lesson, "status": "not run"}
         if failure.exists():
             row["status"] = "FAILED"
@@ -191,6 +221,8 @@ def summary(lessons: list[str]) -> pd.DataFrame:
                 "got": f"{comparison['got'].iloc[0]:.3f}",
                 "expected": _with_tolerance(comparison.iloc[0]),
             }
+        elif finished.exists():  # a lesson that computes no scores
+            row |= {"status": "ok", "minutes": f"{json.loads(finished.read_text(encoding='utf-8'))['minutes']:.1f}"}
         rows.append(row)
     columns = ["lesson", "status", "source", "minutes", "peak MB", "main score", "got", "expected"]
     return pd.DataFrame(rows, columns=columns).fillna("")
@@ -230,30 +262,33 @@ def _section(lesson: str) -> str:
     failed = folder / "failure.json"
     if failed.exists():
         failure = json.loads(failed.read_text(encoding="utf-8"))
-        return f"<section>{heading}<p class='bad'>Failed in cell {failure['cell']}: {html.escape(failure['error'])}</p></section>"
-    if record is None:
+        said = f"Failed in cell {failure['cell']}: {html.escape(failure['error'])}"
+        return f"<section>{heading}<p class='bad'>{said}</p></section>"
+    if record is None and not (folder / "run.json").exists():
         return f"<section>{heading}<p>Not run yet: <code>make {lesson}</code></p></section>"
-    table = compare(record).reset_index()
-    table["metric"] = table["metric"].str.replace("_", " ")
-    shown = table.to_html(index=False, float_format="{:.4f}".format, na_rep="–", border=0)
-    shown = shown.replace("<td>FAIL</td>", "<td class='bad'>FAIL</td>").replace(
-        "<td>pass</td>", "<td class='good'>pass</td>"
-    )
-    origin, cost = record["provenance"], record["cost"]
-    facts = (
-        f"{origin['source']} data ({origin['data']}) · {origin['profile']} · seed {origin['seed']} · {origin['precision']} · "
-        f"{origin['device']} · {cost['minutes']:.1f} min · {cost['peak_memory_mb']:,.0f} MB"
-    )
+    scores = _scores(record) if record else "<p class='facts'>This lesson computes no scores.</p>"
     figures = "".join(
         f"<figure><img alt='{html.escape(picture.stem.replace('_', ' '))} of {lesson}' "
         f"src='data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}'>"
         f"<figcaption>{html.escape(picture.stem.replace('_', ' '))}</figcaption></figure>"
         for picture in sorted(folder.glob("*.png"))
     )
-    return (
-        f"<section>{heading}<p class='facts'>{html.escape(facts)}</p><div class='scroll'>{shown}</div>"
-        f"<p><a href='{lesson}/{lesson}.ipynb'>executed notebook</a></p><div class='figures'>{figures}</div></section>"
+    link = f"<p><a href='{lesson}/{lesson}.ipynb'>executed notebook</a></p>"
+    return f"<section>{heading}{scores}{link}<div class='figures'>{figures}</div></section>"
+
+
+def _scores(record: dict) -> str:
+    table = compare(record).reset_index()
+    table["metric"] = table["metric"].str.replace("_", " ")
+    shown = table.to_html(index=False, float_format="{:.4f}".format, na_rep="–", border=0)
+    for answer, look in (("FAIL", "bad"), ("pass", "good")):
+        shown = shown.replace(f"<td>{answer}</td>", f"<td class='{look}'>{answer}</td>")
+    origin, cost = record["provenance"], record["cost"]
+    facts = (
+        f"{origin['source']} data ({origin['data']}) · {origin['profile']} · seed {origin['seed']} · "
+        f"{origin['precision']} · {origin['device']} · {cost['minutes']:.1f} min · {cost['peak_memory_mb']:,.0f} MB"
     )
+    return f"<p class='facts'>{html.escape(facts)}</p><div class='scroll'>{shown}</div>"
 
 
 def _with_tolerance(row: pd.Series) -> str:

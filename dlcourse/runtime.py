@@ -91,7 +91,7 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
         name: the notebook's name without its ending, such as ``"02_digits_cnn"``.
         profile: ``"smoke"`` or ``"full"``.
         source: ``"auto"``, ``"sample"`` or ``"real"``.
-        seed: a non-negative integer; a string of digits (from the environment) is accepted.
+        seed: an integer from 0 to 4294967295; a string of digits (from the environment) is accepted.
 
     Raises:
         ValueError: if an argument is none of the above.
@@ -100,8 +100,8 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
     if source not in paths.SOURCES:
         raise ValueError(f"source must be one of {', '.join(paths.SOURCES)}; got {source!r}")
-    if not str(seed).isdigit():
-        raise ValueError(f"seed must be a non-negative integer; got {seed!r}")
+    if not str(seed).isdecimal() or int(seed) >= 2**32:
+        raise ValueError(f"seed must be an integer from 0 to {2**32 - 1}; got {seed!r}")
     import keras
 
     keras.utils.set_random_seed(int(seed))

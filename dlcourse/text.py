@@ -1,10 +1,15 @@
 """Loading and splitting texts; vocabularies and GloVe vectors. Loaders return the real data or its stand-in."""
 
+import array
+import bisect
 import csv
+import io
 import json
+import mmap
 import os
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +25,9 @@ PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
 EMOJI_CLASSES = ("love", "sports", "happy", "sad", "food")
 EMOJIS = ("❤️", "⚾️", "😊", "😞", "🍽️")
+
+# Endings of English inflection, tried in this order by Vocabulary.relative.
+_ENDINGS = ("s", "es", "ed", "ing", "er", "ers", "ly", "ity", "est", "n", "ion", "ies")
 
 
 @dataclass(frozen=True)
@@ -100,13 +108,24 @@ class Vocabulary:
 
     Args:
         words: without repeats.
+
+    Attributes:
+        words: the words in order; word number k is ``words[k - 1]``.
+        index: word to number.
+
+    Raises:
+        ValueError: if a word comes twice.
     """
 
     def __init__(self, words: Sequence[str]):
+        if isinstance(words, _MappedWords):  # known to be without repeats
+            self.words, self.index = words, _MappedIndex(words)
+            return
         self.words = list(words)
         self.index = {word: number for number, word in enumerate(self.words, start=1)}
         if len(self.index) < len(self.words):
-            raise ValueError("expected words without repeats")
+            twice = next(word for number, word in enumerate(self.words, start=1) if self.index[word] != number)
+            raise ValueError(f"expected words without repeats; got {twice!r} twice")
 
     def __len__(self) -> int:
         return len(self.words)
@@ -114,13 +133,35 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self.index
 
-    def encode(self, texts: Sequence[str], length: int) -> np.ndarray:
-        """Sentences as word numbers, cut or padded with 0 at the end; int32, (n, `length`)."""
+    def encode(self, texts: Sequence[str], length: int, *, relatives: bool = False) -> np.ndarray:
+        """Sentences as word numbers, cut or padded with 0 at the end; int32, (n, `length`).
+
+        Args:
+            texts: the sentences.
+            length: word numbers a sentence gets.
+            relatives: an unknown word takes the number of its :meth:`relative`, or is left out if it has none;
+                otherwise it becomes 0.
+        """
         numbers = np.zeros((len(texts), length), np.int32)
         for row, text in enumerate(texts):
-            known = [self.index.get(word, 0) for word in tokenize(text)[:length]]
+            found = tokenize(text)
+            if relatives:
+                found = [known for known in map(self.relative, found) if known]
+            known = [self.index.get(word, 0) for word in found[:length]]
             numbers[row, : len(known)] = known
         return numbers
+
+    def relative(self, word: str) -> str | None:
+        """The word itself if it is known, else a known word that differs from it in the ending only, else None."""
+        if word in self.index:
+            return word
+        for ending in _ENDINGS:
+            stem = word.removesuffix(ending)
+            if stem != word and len(stem) >= 3:
+                for form in (stem, stem + "e", stem + "y", stem + "s"):
+                    if form in self.index:
+                        return form
+        return word + "s" if word + "s" in self.index else None
 
     def unknown(self, texts: Sequence[str]) -> dict[str, int]:
         """The words of `texts` that are not in the vocabulary and how often each occurs, most frequent first."""
@@ -165,8 +206,13 @@ class WordVectors:
 
 
 def tokenize(text: str) -> list[str]:
-    """Lower-cased words of letters, digits and inner apostrophes; punctuation and control characters separate."""
-    return re.findall(r"[^\W_]+(?:['’][^\W_]+)*", text.lower())
+    """Lower-cased words of letters, digits and inner apostrophes; punctuation and control characters separate.
+
+    The curly apostrophe of telephones becomes the straight one of the vocabularies, and a letter followed by its
+    accent one letter.
+    """
+    plain = unicodedata.normalize("NFC", text).lower().replace("’", "'")
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain)
 
 
 def load_reviews(*, source: str, seed: int, limit: int | None = None, words: int = 10_000) -> Reviews:
@@ -187,7 +233,7 @@ def load_reviews(*, source: str, seed: int, limit: int | None = None, words: int
     files = paths.locate(source, "imdb", "imdb/reviews.npz", "imdb/imdb_word_index.json")
     if files:
         (x_train, y_train), (x_test, y_test) = _read_reviews(files[0])
-        word_index = json.loads(files[1].read_text(encoding="utf-8"))
+        word_index = _read_word_index(files[1])
         description = f"IMDb, {len(x_train):,} + {len(x_test):,} reviews"
     else:
         (x_train, y_train), (x_test, y_test) = reviews.load()
@@ -262,50 +308,137 @@ def load_word_vectors(*, source: str) -> WordVectors:
     return WordVectors("real", f"GloVe 6B, {len(words):,} of 400,000 words", Vocabulary(words), matrix)
 
 
-def read_glove(path: Path) -> tuple[list[str], np.ndarray]:
+def read_glove(path: Path) -> tuple[Sequence[str], np.ndarray]:
     """Read a file of word vectors through its memory map, making the map if the file is new or has changed.
 
     Args:
         path: a text file with a word and its numbers, separated by single spaces, on every line.
 
     Returns:
-        The words, and a read-only float32 memory map (words, dimensions).
+        The words, which stay on disk until asked for, and a read-only float32 memory map (words, dimensions).
 
     Raises:
-        ValueError: if a line does not have as many numbers as the first.
+        ValueError: if a line does not have a new word and as many finite numbers as the first.
     """
     state = path.stat()
     folder = paths.cache() / f"{path.stem}-{state.st_size}-{state.st_mtime_ns}"
-    words_file, matrix_file = folder / "words.txt", folder / "vectors.npy"
-    if not words_file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _convert_glove(path, words_file, matrix_file)
-    return words_file.read_text(encoding="utf-8").split("\n"), np.load(matrix_file, mmap_mode="r")
+    try:
+        return _map_glove(folder)
+    except (OSError, ValueError, EOFError):  # not there yet, or damaged
+        _convert_glove(path, folder)
+    return _map_glove(folder)
 
 
-def _convert_glove(path: Path, words_file: Path, matrix_file: Path) -> None:
-    words, rows = [], []
-    with open(path, encoding="utf-8", newline="\n") as lines:
-        for number, line in enumerate(lines, start=1):
-            word, *numbers = line.rstrip("\n").split(" ")
+class _MappedWords(Sequence):
+    """The words of a converted file. As Python strings in a dict, 400,000 would take longer and more memory than
+    everything else, and a lesson asks for a few hundred."""
+
+    def __init__(self, folder: Path):
+        with open(folder / "words.txt", "rb") as file:
+            self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        # Word k stands from starts[k] to the line feed before starts[k + 1]; `order` sorts the words by their bytes.
+        self._starts, self._order = (np.asarray(_map_array(folder, name)) for name in ("starts", "order"))
+        if self._starts[-1] != len(self._text) or len(self._order) != len(self):
+            raise ValueError(f"{folder} is damaged")
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __getitem__(self, row):
+        if isinstance(row, slice):
+            return [self[each] for each in range(len(self))[row]]
+        return self._bytes(range(len(self))[row]).decode()
+
+    def __iter__(self):
+        return iter(self._text[:].decode().split("\n")[:-1])
+
+    def __contains__(self, word) -> bool:
+        return self.find(word) is not None
+
+    def find(self, word: str) -> int | None:
+        """The row of `word`, or None; by binary search."""
+        sought = word.encode(errors="surrogatepass")
+        place = bisect.bisect_left(self._order, sought, key=self._bytes)
+        if place < len(self) and self._bytes(self._order[place]) == sought:
+            return int(self._order[place])
+        return None
+
+    def _bytes(self, row: int) -> bytes:
+        return self._text[self._starts[row] : self._starts[row + 1] - 1]
+
+
+class _MappedIndex(Mapping):
+    """Word to number, as :class:`Vocabulary` counts, for words that stay on disk."""
+
+    def __init__(self, words: _MappedWords):
+        self._words = words
+
+    def __getitem__(self, word: str) -> int:
+        row = self._words.find(word)
+        if row is None:
+            raise KeyError(word)
+        return row + 1
+
+    def __iter__(self):
+        return iter(self._words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
+def _map_array(folder: Path, name: str) -> np.ndarray:
+    return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+
+def _map_glove(folder: Path) -> tuple[_MappedWords, np.ndarray]:
+    words, matrix = _MappedWords(folder), _map_array(folder, "vectors")
+    if len(words) != len(matrix):
+        raise ValueError(f"{folder} is damaged")
+    return words, matrix
+
+
+def _convert_glove(path: Path, folder: Path) -> None:
+    rows: dict[bytes, int] = {}
+    values = array.array("f")
+    dimensions = 0
+
+    def explain(line_number, line):
+        wanted = f"a new word and {dimensions or 'its'} numbers"
+        shown = line[:60].decode(errors="replace")
+        return ValueError(f"{path}, line {line_number}: expected {wanted}; got {shown!r}; fetch the file again")
+
+    with open(path, "rb") as lines:
+        for line_number, line in enumerate(lines, start=1):
+            word, *numbers = line.rstrip(b"\r\n").split(b" ")
             try:
-                row = np.array(numbers, np.float32)
-            except ValueError:
-                row = np.empty(0, np.float32)
-            if len(row) == 0 or (rows and len(row) != len(rows[0])):
-                wanted = f"a word and {len(rows[0])} numbers" if rows else "a word and numbers"
-                raise ValueError(f"{path}, line {number}: expected {wanted}; got {line[:60]!r}; fetch the file again")
-            words.append(word)
-            rows.append(row)
-    # The words are written last and make the pair valid, so that a reader never sees half of it.
-    for target, write in (
-        (matrix_file, lambda partial: np.save(partial, np.stack(rows))),
-        (words_file, lambda partial: partial.write("\n".join(words).encode())),
+                word.decode()
+                values.extend(map(float, numbers))
+            except ValueError:  # a byte that is not UTF-8, or a number that is none
+                raise explain(line_number, line) from None
+            if not word or not numbers or word in rows or (rows and len(numbers) != dimensions):
+                raise explain(line_number, line)
+            dimensions = len(numbers)
+            rows[word] = line_number - 1
+    if not rows:
+        raise ValueError(f"{path} is empty: expected a word and its numbers on every line; fetch the file again")
+    matrix = np.frombuffer(values, np.float32).reshape(len(rows), dimensions)
+    if not np.isfinite(matrix).all():
+        row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        raise ValueError(f"{path}, line {row + 1}: expected finite numbers; got {matrix[row]}; fetch the file again")
+    lengths = np.fromiter((len(word) + 1 for word in rows), np.int64, len(rows))
+    order = np.fromiter((rows[word] for word in sorted(rows)), np.int32, len(rows))
+    # The words are written last and make the others valid, so that a reader never sees half of them.
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, write in (
+        ("vectors.npy", lambda file: np.save(file, matrix)),
+        ("starts.npy", lambda file: np.save(file, np.concatenate([[0], np.cumsum(lengths)]))),
+        ("order.npy", lambda file: np.save(file, order)),
+        ("words.txt", lambda file: file.write(b"\n".join(rows) + b"\n")),
     ):
-        partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+        partial = folder / f"{name}.{os.getpid()}.part"
         with open(partial, "wb") as file:
             write(file)
-        partial.replace(target)
+        partial.replace(folder / name)
 
 
 def _read_reviews(path: Path):
@@ -317,20 +450,47 @@ def _read_reviews(path: Path):
     except Exception as error:  # NumPy raises half a dozen kinds for a damaged archive
         raise ValueError(f"{path} is not a readable archive of reviews: {error}; fetch it again") from error
     for tokens, offsets, labels in splits:
-        if len(offsets) != len(labels) + 1 or offsets[-1] != len(tokens) or not set(np.unique(labels)) <= {0, 1}:
+        if any(part.ndim != 1 or part.dtype.kind not in "iu" for part in (tokens, offsets, labels)):
+            kinds = ", ".join(f"{part.dtype} {part.shape}" for part in (tokens, offsets, labels))
+            raise ValueError(f"{path}: expected flat arrays of integers; got {kinds}; fetch it again")
+        if (
+            len(offsets) != len(labels) + 1
+            or offsets[0] != 0
+            or offsets[-1] != len(tokens)
+            or np.any(np.diff(offsets) < 0)
+            or not np.array_equal(np.unique(labels), [0, 1])
+        ):
             raise ValueError(
-                f"{path}: expected an offset a review and one more, and labels 0 or 1; got {len(offsets)} offsets, "
-                f"{len(labels)} labels {np.unique(labels)[:5]}; fetch it again"
+                f"{path}: expected rising offsets from 0 to {len(tokens)}, one more than reviews, and labels 0 and 1; "
+                f"got {len(offsets)} offsets {offsets[:3]}…, {len(labels)} labels {np.unique(labels)[:5]}; "
+                "fetch it again"
             )
+        if len(tokens) and tokens.min() < 1:
+            raise ValueError(f"{path}: expected word ranks from 1; got {tokens.min()}; fetch it again")
     return [(np.split(tokens, offsets[1:-1]), labels) for tokens, offsets, labels in splits]
+
+
+def _read_word_index(path: Path) -> dict[str, int]:
+    try:
+        word_index = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable JSON: {error}; fetch it again") from error
+    if not isinstance(word_index, dict) or not all(isinstance(rank, int) for rank in word_index.values()):
+        raise ValueError(f"{path}: expected a rank for every word; got {str(word_index)[:60]}; fetch it again")
+    return word_index
 
 
 def _read_sentences(path: Path) -> tuple[list[str], list[int]]:
     texts, labels = [], []
-    with open(path, encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if len(row) < 2 or row[1].strip() not in {"0", "1", "2", "3", "4"}:
-                raise ValueError(f"{path}, line {number}: expected a sentence and a label from 0 to 4; got {row}")
-            texts.append(row[0].strip())
-            labels.append(int(row[1]))
+    try:
+        content = path.read_bytes().decode("utf-8-sig")  # spreadsheets put a byte-order mark first
+    except ValueError as error:
+        raise ValueError(f"{path}: expected text in UTF-8; {error}; save it so or fetch it again") from error
+    for number, row in enumerate(csv.reader(io.StringIO(content, newline="")), start=1):
+        if len(row) < 2 or not row[0].strip() or row[1].strip() not in {"0", "1", "2", "3", "4"}:
+            raise ValueError(f"{path}, line {number}: expected a sentence and a label from 0 to 4; got {row}")
+        texts.append(row[0].strip())
+        labels.append(int(row[1]))
+    if not texts:
+        raise ValueError(f"{path} is empty: expected a sentence and a label on every line; fetch it again")
     return texts, labels

@@ -1,0 +1,113 @@
+"""What all tests share: throw-away folders, the real data where it is, and a limit on skipped tests."""
+
+import fnmatch
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from dlcourse import paths
+
+TESTS = Path(__file__).resolve().parent
+REAL_FILES = ("mnist/mnist.npz", "cifar10/cifar10.npz", "imdb/reviews.npz", "imdb/imdb_word_index.json")
+
+
+def pytest_configure(config):
+    # A plugin of its own, since the hooks of a conftest in a folder see that folder's tests only, not the notebooks.
+    config.pluginmanager.register(SkipPolicy(TESTS / "allowed_skips.txt"), "dlcourse_skip_policy")
+    _use_temporary_folders(config)
+
+
+def _use_temporary_folders(config):
+    """No test touches a trained model, not even where pytest was called without ``tests/run.py``."""
+    unset = [name for name in ("OUTPUTS", "MODELS", "CACHE") if f"DLCOURSE_{name}" not in os.environ]
+    if not unset:
+        return
+    folder = tempfile.mkdtemp(prefix="dlcourse test ")  # a space, as in many a student's path
+    for name in unset:
+        os.environ[f"DLCOURSE_{name}"] = os.path.join(folder, name.lower())
+
+    def restore():
+        for name in unset:
+            os.environ.pop(f"DLCOURSE_{name}", None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    config.add_cleanup(restore)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real datasets, for tests marked ``real_data``; skips where they are not there."""
+    missing = [name for name in REAL_FILES if not (paths.data() / name).exists()]
+    if missing:
+        pytest.skip(f"needs real data: {missing[0]} is not under {paths.data()} (DLCOURSE_DATA)")
+    return paths.data()
+
+
+class SkipPolicy:
+    """Counts the skipped tests and fails the session if one of them is not listed in ``allowed_skips.txt``.
+
+    A skipped test proves nothing, so only what a machine may lack excuses one: real data, a browser, a GPU.
+    """
+
+    NEEDS = ("real data", "browser", "GPU")
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.allowed = self.read(path)
+        self.skipped: dict[str, str] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> list[str]:
+        """The patterns of test ids that may skip; every line names what the test needs."""
+        patterns = []
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            pattern, _, need = line.partition("  ")
+            if need.strip() not in cls.NEEDS:
+                raise pytest.UsageError(
+                    f"{path.name}, line {number}: expected a pattern, two spaces and one of {', '.join(cls.NEEDS)}; "
+                    f"got {line!r}"
+                )
+            patterns.append(pattern.strip())
+        return patterns
+
+    def unlisted(self) -> list[str]:
+        """The ids of the tests that skipped without being listed."""
+        # fnmatch takes [ for the start of a character class, and the ids of parametrised tests hold one.
+        return [
+            test
+            for test in self.skipped
+            if not any(fnmatch.fnmatchcase(test, pattern.replace("[", "[[]")) for pattern in self.allowed)
+        ]
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report):
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped[report.nodeid] = _reason(report)
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report):
+        if report.skipped:  # a whole file, by importorskip for example
+            self.skipped[report.nodeid] = _reason(report)
+
+    @pytest.hookimpl
+    def pytest_sessionfinish(self, session, exitstatus):
+        if exitstatus == pytest.ExitCode.OK and self.unlisted():
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter):
+        unlisted = self.unlisted()
+        listed = len(self.skipped) - len(unlisted)
+        terminalreporter.write_line(f"{len(self.skipped)} skipped, {listed} of them listed in tests/{self.path.name}")
+        for test in unlisted:
+            terminalreporter.write_line(f"NOT ALLOWED TO SKIP: {test} ({self.skipped[test]})", red=True)
+
+
+def _reason(report) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")

@@ -1,0 +1,185 @@
+"""Metrics against numbers worked by hand or computed by scikit-learn and SciPy."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from dlcourse import evaluation
+
+
+def test_accuracy_has_the_interval_of_wilson():
+    labels = np.array([1] * 10)
+    score = evaluation.accuracy(labels, np.array([1] * 8 + [0] * 2))
+    # (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n) with p = 0.8, n = 10, z = 1.96
+    assert score.value == 0.8
+    assert (score.low, score.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert score.count == 10
+
+
+def test_a_perfect_accuracy_is_not_known_to_be_perfect():
+    score = evaluation.accuracy(np.zeros(20, int), np.zeros(20, int))
+    assert score.value == score.high == 1.0
+    assert score.low == pytest.approx(20 / (20 + 1.96**2), abs=1e-3)
+
+
+def test_a_score_prints_as_percent_with_its_interval():
+    assert str(evaluation.Score(0.8, 0.4902, 0.9433, 10)) == "80.0% [49.0%, 94.3%]"
+
+
+def test_a_score_as_dict_is_ready_for_json():
+    assert evaluation.Score(0.5, 0.25, 0.75, 4).as_dict() == {"value": 0.5, "low": 0.25, "high": 0.75, "count": 4}
+
+
+@pytest.mark.parametrize(("labels", "predictions"), [([0, 1], [0]), ([], [])])
+def test_lengths_that_do_not_fit_are_told(labels, predictions):
+    with pytest.raises(ValueError, match=rf"got {len(predictions)} and {len(labels)}"):
+        evaluation.accuracy(np.array(labels, int), np.array(predictions, int))
+
+
+def noisy(count=200, seed=3):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, count)
+    return labels, np.clip(0.3 * labels + random.normal(0.35, 0.2, count), 0, 1)
+
+
+def test_auroc_is_scikit_learns():
+    labels, probabilities = noisy()
+    assert evaluation.auroc(labels, probabilities).value == metrics.roc_auc_score(labels, probabilities)
+
+
+def test_the_bootstrap_interval_holds_the_value_and_repeats_with_its_seed():
+    labels, probabilities = noisy()
+    score = evaluation.auroc(labels, probabilities, seed=1)
+    assert score.low < score.value < score.high
+    assert score == evaluation.auroc(labels, probabilities, seed=1)
+    assert score != evaluation.auroc(labels, probabilities, seed=2)
+
+
+def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
+    labels = np.ones(400, int)
+    predictions = np.r_[np.ones(300, int), np.zeros(100, int)]
+    score = evaluation.bootstrap(metrics.accuracy_score, labels, predictions)
+    wilson = evaluation.accuracy(labels, predictions)
+    assert (score.low, score.high) == pytest.approx((wilson.low, wilson.high), abs=0.01)
+
+
+def test_the_bootstrap_survives_a_class_of_two_examples():
+    labels = np.array([0] * 30 + [1] * 2)
+    score = evaluation.auroc(labels, np.linspace(0, 1, 32))
+    assert score.value == 1.0
+    assert not math.isnan(score.low)
+
+
+def test_the_bootstrap_takes_probabilities_of_several_classes():
+    labels = np.array([0, 1, 2] * 10)
+    score = evaluation.bootstrap(
+        lambda labels, rows: metrics.accuracy_score(labels, rows.argmax(axis=1)),
+        labels,
+        np.eye(3)[labels],
+        resamples=20,
+    )
+    assert (score.value, score.count) == (1.0, 30)
+
+
+def test_confusion_has_the_truth_in_rows():
+    counts = evaluation.confusion(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 1]), ["cat", "dog", "bird"])
+    expected = pd.DataFrame(
+        [[1, 2, 0], [0, 1, 0], [0, 0, 0]],
+        index=pd.Index(["cat", "dog", "bird"], name="true"),
+        columns=pd.Index(["cat", "dog", "bird"], name="predicted"),
+    )
+    pd.testing.assert_frame_equal(counts, expected)
+
+
+def test_per_class_scores_worked_by_hand():
+    # Class b: 2 of 3 called b are b (precision), 2 of the 4 that are b were called b (recall).
+    labels, predictions = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 1, 1, 1, 0, 0])
+    frame = evaluation.per_class(labels, predictions, ["a", "b"])
+    assert frame.loc["b", "precision"] == pytest.approx(2 / 3)
+    assert frame.loc["b", "recall"] == 0.5
+    assert frame.loc["b", "f1-score"] == pytest.approx(4 / 7)
+    assert frame["examples"].tolist() == [2, 4, 6]
+    assert frame.loc["mean", "recall"] == pytest.approx((0.5 + 0.5) / 2)
+
+
+def test_a_class_never_predicted_has_precision_zero_without_a_warning(recwarn):
+    frame = evaluation.per_class(np.array([0, 1]), np.array([0, 0]), ["a", "b"])
+    assert frame.loc["b", "precision"] == 0
+    assert not recwarn.list
+
+
+def test_majority_answers_the_most_frequent_training_class():
+    score = evaluation.majority(np.array([2, 2, 1, 0]), np.array([2, 0, 0, 0]))
+    assert (score.value, score.count) == (0.25, 4)
+
+
+def test_the_threshold_lies_in_the_middle_of_the_gap():
+    threshold = evaluation.choose_threshold(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.9, 0.95]))
+    assert threshold == pytest.approx(0.6)
+
+
+def test_the_threshold_follows_a_scale_that_has_moved():
+    # Every probability is above 0.5, yet the order is perfect.
+    labels, probabilities = np.array([0, 0, 0, 1, 1]), np.array([0.7, 0.75, 0.8, 0.96, 0.98])
+    threshold = evaluation.choose_threshold(labels, probabilities)
+    assert 0.8 < threshold < 0.96
+
+
+def test_no_threshold_is_more_accurate_than_the_chosen_one():
+    labels, probabilities = noisy(60)
+    chosen = evaluation.choose_threshold(labels, probabilities)
+    accuracies = [np.mean((probabilities >= threshold) == labels) for threshold in np.linspace(0, 1, 2001)]
+    assert np.mean((probabilities >= chosen) == labels) == pytest.approx(max(accuracies))
+
+
+def test_of_equally_good_thresholds_the_widest_run_counts():
+    # One mistake either way: between 0.10 and 0.15 (narrow), or between 0.2 and 0.9 (wide).
+    labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.1, 0.15, 0.2, 0.9])
+    assert evaluation.choose_threshold(labels, probabilities) == pytest.approx(0.55)
+
+
+def test_the_worst_mistake_comes_first():
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.4, 0.6], [0.1, 0.9], [0.2, 0.8], [0.7, 0.3]])
+    assert evaluation.worst_mistakes(labels, probabilities).tolist() == [1, 3, 0]
+    assert evaluation.worst_mistakes(labels, probabilities, count=1).tolist() == [1]
+
+
+def test_worst_mistakes_of_a_binary_model_take_its_one_column():
+    assert evaluation.worst_mistakes(np.array([0, 1, 1]), np.array([0.9, 0.8, 0.2])).tolist() == [0, 2]
+
+
+def test_no_mistakes_are_no_indices():
+    assert evaluation.worst_mistakes(np.array([0, 1]), np.array([0.1, 0.9])).tolist() == []
+
+
+def test_the_interval_over_seeds_is_students():
+    values = [0.90, 0.92, 0.94]
+    score = evaluation.over_seeds(values)
+    # standard deviation 0.02, standard error 0.02/√3, t(0.975, 2) = 4.303
+    assert score.value == pytest.approx(0.92)
+    assert score.high - score.value == pytest.approx(4.303 * 0.02 / math.sqrt(3), abs=1e-5)
+    assert score.count == 3
+
+
+def test_one_seed_has_no_interval():
+    score = evaluation.over_seeds([0.9])
+    assert score.value == 0.9
+    assert math.isnan(score.low)
+    assert math.isnan(score.high)
+
+
+def test_independence_of_the_vgg16_reports_matrices():
+    # The published matrices, which look like shuffled labels: p = 0.31 (with Yates' correction) and 0.78.
+    assert evaluation.independence([[87, 147], [128, 262]]) == pytest.approx(0.31, abs=0.005)
+    assert evaluation.independence([[117, 64, 61], [101, 73, 60], [70, 41, 37]]) == pytest.approx(0.78, abs=0.005)
+
+
+def test_a_matrix_of_a_working_model_is_not_independent():
+    counts = np.array([[80, 20], [10, 90]])
+    assert evaluation.independence(counts) < 1e-20
+    assert evaluation.independence(counts) == stats.chi2_contingency(counts, correction=True).pvalue
