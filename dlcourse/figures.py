@@ -28,6 +28,7 @@ sns.set_theme(
     rc={
         "figure.dpi": 110,
         "savefig.dpi": 160,
+        "savefig.bbox": "tight",
         "font.size": 10,
         "axes.titlesize": 11,
         "axes.titleweight": "bold",
@@ -215,10 +216,11 @@ def score_intervals(scores: pd.DataFrame, *, reference: float | None = None, ax=
     ax.errorbar(scores["value"], heights, xerr=ends, fmt="o", color=BLUE, capsize=3)
     if reference is not None:
         ax.axvline(reference, linestyle=":", color=ORANGE, label=f"the report: {reference:.1%}")
-        ax.legend(loc="lower left")
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)  # above, where it covers no point
     ax.set_yticks(heights, scores.index)
     ax.set_ylim(-0.6, len(scores) - 0.4)
     ax.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6))
     ax.set(xlabel="test accuracy, 95 % interval")
     return ax
 
@@ -258,4 +260,5 @@ def _square(ax):
 
 def _operating_point(ax, x, y, threshold, line):
     ax.plot(x, y, marker="o", markersize=8, markerfacecolor="white", color=line.get_color(), linestyle="none")
-    ax.annotate(f"threshold {threshold:.2f}", (x, y), xytext=(8, -12), textcoords="offset points", fontsize=8)
+    if not ax.texts:  # of several models, the first one's says it for all
+        ax.annotate(f"threshold {threshold:.2f}", (x, y), xytext=(8, -12), textcoords="offset points", fontsize=8)

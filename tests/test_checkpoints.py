@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,12 +44,18 @@ def save(path, model=None, inputs=None, **changed):
     return checkpoints.save(model or small_model(), path, examples() if inputs is None else inputs, **arguments)
 
 
+@pytest.fixture(scope="module")
+def saved_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    save(folder / "small_model.h5")
+    return folder
+
+
 @pytest.fixture
-def saved(tmp_path):
-    """The path of a model that was saved with its card, in a folder with a space."""
-    path = tmp_path / "my models" / "small_model.h5"
-    save(path)
-    return path
+def saved(saved_once, tmp_path):
+    """The path of a model that was saved with its card, in a folder of the test's own with a space."""
+    shutil.copytree(saved_once, tmp_path / "my models")
+    return tmp_path / "my models" / "small_model.h5"
 
 
 def edit_card(path, **changed):
@@ -156,18 +163,18 @@ def lambda_model():
 
 @keras.saving.register_keras_serializable("dlcourse tests")
 class Forgetful(keras.layers.Layer):
-    """Saves everything but the number it multiplies by."""
+    """Multiplies by a number that it does not save."""
 
-    def __init__(self, factor=1.0, **arguments):
-        super().__init__(**arguments)
-        self.factor = factor
+    factor = 1.0
 
     def call(self, inputs):
         return self.factor * inputs
 
 
 def forgetful_model():
-    return keras.Sequential([keras.Input((6, 6, 1)), Forgetful(2.0)], name="forgetful")
+    layer = Forgetful()
+    layer.factor = 2.0
+    return keras.Sequential([keras.Input((6, 6, 1)), layer], name="forgetful")
 
 
 FAILURES = {
