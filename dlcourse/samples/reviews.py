@@ -45,7 +45,7 @@ WORDS = {
         opening finale humour romance plot pacing""",
     "DEGREE": """rather really quite truly decidedly particularly thoroughly uncommonly somewhat
         surprisingly""",
-    "US": "me us most_of_us my_companions the_two_of_us",
+    "US": "me us our_little_party my_companions the_two_of_us",
     "PERSON": """thief baker sailor widow detective teacher uncle pianist gardener soldier nurse
         mayor clockmaker stranger orphan fisherman librarian magician cook pilot countess
         lighthouse_keeper ferryman tailor judge dancer poet dentist beekeeper plumber postman
