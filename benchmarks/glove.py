@@ -69,7 +69,11 @@ def measure(reader: str, path: Path) -> dict:
 
 def in_fresh_process(folder: Path, *arguments: str) -> dict:
     """Run this script with `arguments` in a process of its own and return what it prints."""
-    environment = os.environ | {"DLCOURSE_DATA": str(folder), "DLCOURSE_CACHE": str(folder / "cache")}
+    environment = os.environ | {
+        "DLCOURSE_DATA": str(folder),
+        "DLCOURSE_CACHE": str(folder / "cache"),
+        "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+    }
     command = [sys.executable, __file__, *arguments, "--file", str(folder / "glove" / "glove.6B.50d.txt")]
     finished = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(finished.stdout or "{}")

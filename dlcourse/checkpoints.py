@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -81,13 +82,14 @@ def save(
             "scores": scores,
             **(extras or {}),
         }
-        partial_card.write_text(_as_json(card) + "\n", encoding="utf-8")
+        written = _as_json(card)
+        partial_card.write_text(written + "\n", encoding="utf-8")
         partial.replace(path)
         partial_card.replace(card_path(path))
     finally:
         partial.unlink(missing_ok=True)
         partial_card.unlink(missing_ok=True)
-    return card
+    return json.loads(written)
 
 
 def load(path: Path) -> tuple[keras.Model, dict]:
@@ -189,6 +191,8 @@ def _as_json(card: dict) -> str:
     def plain(value):
         if isinstance(value, np.generic):  # such as the float32 of an array's mean
             return value.item()
+        if isinstance(value, Sequence):  # such as the words of a memory map
+            return list(value)
         raise TypeError(f"{value!r:.60} of type {type(value).__name__}")
 
     try:

@@ -69,7 +69,7 @@ def learning_curves(
         ax.set(xlabel=against, ylabel=metric, title=metric.capitalize())
         if against == "epoch":
             ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    axes[0].legend()
+    axes[-1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)  # beside, where it covers no curve
     return axes
 
 

@@ -159,7 +159,8 @@ def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     last = runs.drop_duplicates(subset=[*KEY, "seed"], keep="last")
     table = last.groupby(KEY, sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
     table["expected"] = table["mean"].round(5)
-    table["tolerance"] = (3 * table["std"]).round(5)  # one seed has no spread: empty, and the verdict stays open
+    # Fewer than three seeds say too little about the spread: no tolerance, and the verdict stays open.
+    table["tolerance"] = (3 * table["std"]).round(5).where(table["count"] >= 3)
     table["seeds"] = table["count"]
     table = table.merge(reported, on=["lesson", "metric"], how="left")
     table.loc[table["source"] != "real", ["reported", "note"]] = None

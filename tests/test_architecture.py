@@ -20,7 +20,9 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 NETWORK_FREE = ("evaluation", "figures", "reports")  # no TensorFlow, no Keras, not through another module either
 MOST_LINES = 3_500
-MOST_CALLS = 12
+# Drawing can hide nothing of what is taught, so `figures` is left out of the count. Lesson 02, the fullest, works on two
+# datasets; more than this, and a lesson is hiding something.
+MOST_CALLS = 14
 
 
 def sources() -> dict[Path, str]:
@@ -135,6 +137,7 @@ def test_a_notebook_calls_few_of_the_helpers_functions():
     for path in paths.notebooks():
         cells = nbformat.read(path, as_version=4).cells
         functions = called("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
+        functions = {name for name in functions if not name.startswith("figures.")}
         if len(functions) > MOST_CALLS:
             wrong[path.name] = f"{len(functions)}: {', '.join(sorted(functions))}"
-    assert wrong == {}, f"expected at most {MOST_CALLS} functions of dlcourse a notebook"
+    assert wrong == {}, f"expected at most {MOST_CALLS} functions of dlcourse a notebook, figures apart"

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from dlcourse import checkpoints, paths
+from dlcourse import checkpoints, paths, text
 
 ORIGIN = {"lesson": "02_digits_cnn", "source": "sample", "seed": 0}
 
@@ -100,6 +100,15 @@ def test_the_card_takes_what_else_a_model_needs_in_any_alphabet(tmp_path):
     save(tmp_path / "small.h5", extras={"vocabulary": ["שלום", "café", "😊"]})
     assert checkpoints.read_card(tmp_path / "small.h5")["vocabulary"] == ["שלום", "café", "😊"]
     assert "café" in checkpoints.card_path(tmp_path / "small.h5").read_text(encoding="utf-8")
+
+
+def test_the_card_takes_the_words_of_a_memory_map(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "vectors.txt").write_text("the 1 2\nkönig 3 4\n", encoding="utf-8")
+    words, _ = text.read_glove(tmp_path / "vectors.txt")
+    card = save(tmp_path / "small.h5", extras={"vocabulary": words})
+    assert card["vocabulary"] == ["the", "könig"]
+    assert card == checkpoints.read_card(tmp_path / "small.h5")
 
 
 def test_scores_may_be_numpy_numbers(tmp_path):

@@ -212,7 +212,7 @@ def test_a_smoke_run_is_refused_and_nothing_is_written(tmp_path):
 
 
 REPORTED = pd.DataFrame(
-    [{"lesson": LESSON, "metric": "test_accuracy", "source": "sample", "reported": 0.98, "note": "its table 1"}]
+    [{"lesson": LESSON, "metric": "test_accuracy", "shown": "its CNN", "reported": 0.98, "note": "its table 1"}]
 )
 
 
@@ -230,7 +230,19 @@ def test_expected_is_the_mean_and_the_tolerance_three_standard_deviations():
     (row,) = table.to_dict("records")
     assert row["expected"] == pytest.approx(0.92)
     assert row["tolerance"] == pytest.approx(0.06)
-    assert (row["seeds"], row["reported"], row["note"]) == (3, 0.98, "its table 1")
+    assert row["seeds"] == 3
+
+
+def test_two_seeds_give_no_tolerance():
+    (row,) = reports.summarise_runs(runs((0, 0.90), (1, 0.92)), REPORTED).to_dict("records")
+    assert pd.isna(row["tolerance"])
+
+
+def test_what_the_report_printed_stands_beside_real_data_only():
+    both = pd.concat([runs((0, 0.9)), runs((0, 0.5)).assign(source="real")])
+    table = reports.summarise_runs(both, REPORTED).set_index("source")
+    assert (table.loc["real", "reported"], table.loc["real", "note"]) == (0.98, "its table 1")
+    assert pd.isna(table.loc["sample", "reported"])
 
 
 def test_of_several_runs_of_one_seed_the_last_counts():
@@ -247,13 +259,25 @@ def test_one_seed_is_expected_without_a_tolerance_and_never_judged(tmp_path):
 
 
 def test_a_metric_that_no_report_prints_is_kept():
-    nothing = pd.DataFrame(columns=["lesson", "metric", "source", "reported", "note"])
+    nothing = pd.DataFrame(columns=["lesson", "metric", "shown", "reported", "note"])
     assert reports.summarise_runs(runs((0, 0.9), (1, 0.9)), nothing)["reported"].isna().all()
 
 
 def test_variants_are_summarised_apart():
     both = pd.concat([runs((0, 0.9)), runs((0, 0.5)).assign(source="real")])
     assert reports.summarise_runs(both, REPORTED)["expected"].tolist() == [0.5, 0.9]
+
+
+def test_the_readmes_table_shows_real_and_embedded_data_side_by_side():
+    both = pd.concat([runs((0, 0.90), (1, 0.92), (2, 0.94)), runs((0, 0.5)).assign(source="real")])
+    *_, row = reports.results_table(reports.summarise_runs(both, REPORTED), REPORTED).splitlines()
+    link = f"[{LESSON}](notebooks/{LESSON}.ipynb)"
+    assert row == f"| {link} | its CNN | 98.0% | 50.0% (1) | 92.0% ± 2.0% (3) |"
+
+
+def test_the_readmes_table_says_what_was_not_measured():
+    *_, row = reports.results_table(expected()[:0], REPORTED).splitlines()
+    assert row.endswith("| 98.0% | not measured yet | not measured yet |")
 
 
 # ---- the table at the end of a run ----

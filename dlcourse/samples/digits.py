@@ -41,8 +41,8 @@ def load():
     hands that training has not seen. The split is always the same.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: images uint8 (1433, 28, 28) and (364, 28, 28),
-        0 (black ground) to 255; labels int64 (1433,) and (364,), 0 to 9.
+        `(x_train, y_train), (x_test, y_test)`: images uint8 (1438, 28, 28) and (359, 28, 28),
+        0 (black ground) to 255; labels int64 (1438,) and (359,), 0 to 9.
     """
     digits = sklearn.datasets.load_digits()
     labels = digits.target.astype(numpy.int64)
