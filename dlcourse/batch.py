@@ -14,6 +14,10 @@ from dlcourse import paths, reports
 
 # A line of training.EpochLog, such as "report: epoch 3/12  24 s  loss 0.0312".
 _EPOCH_LINE = re.compile(r"^.*\bepoch \d+/\d+ .*$", re.MULTILINE)
+_LOG_LINE = re.compile(
+    r"^(?:[IWE]\d{4} \d\d:|\d{4}-\d\d-\d\d .*: [IWE] |WARNING: All log messages before|To enable the following).*\n?",
+    re.MULTILINE,
+)
 
 
 def run(lesson: str) -> int:
@@ -34,6 +38,7 @@ def run(lesson: str) -> int:
         return 2
     import papermill
     from papermill.exceptions import PapermillExecutionError
+    from traitlets.config import Config
 
     notebook = paths.ROOT / "notebooks" / f"{lesson}.ipynb"
     folder = paths.outputs() / lesson
@@ -50,11 +55,15 @@ def run(lesson: str) -> int:
             papermill.execute_notebook(
                 notebook, executed, cwd=notebook.parent, kernel_name="python3",
                 progress_bar=False, log_output=True, start_timeout=120,
+                # Local sockets instead of open TCP ports, about which the kernel would warn.
+                config=Config(KernelManager={"transport": "ipc"}),
             )  # fmt: skip
         except PapermillExecutionError as error:
             failure = {"cell": error.cell_index + 1, "error": f"{error.ename}: {error.evalue}"}
         except Exception as error:  # a kernel that died, of memory for example, has no cell of its own
             failure = {"cell": progress.cell, "error": f"{type(error).__name__}: {error}"}
+        if executed.exists():
+            _remove_log_lines(executed)
         minutes = (time.perf_counter() - started) / 60
         record = {"lesson": lesson, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "minutes": minutes}
         if failure:
@@ -108,6 +117,18 @@ def summarise(lessons: list[str]) -> int:
     if short:
         print(f"\nbelow what is expected: {', '.join(short)}; see {paths.outputs() / 'index.html'}")
     return 1 if failed or short else 0
+
+
+def _remove_log_lines(notebook: Path) -> None:
+    """Take TensorFlow's C++ log, which no setting silences at import, out of the outputs; errors of cells stay."""
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                output["text"] = _LOG_LINE.sub("", "".join(output["text"]))
+        if "outputs" in cell:
+            cell["outputs"] = [output for output in cell["outputs"] if output.get("text") != ""]
+    _write(notebook, content)
 
 
 def _products(folder: Path) -> list[str]:

@@ -103,7 +103,9 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
     if not str(seed).isdecimal() or int(seed) >= 2**32:
         raise ValueError(f"seed must be an integer from 0 to {2**32 - 1}; got {seed!r}")
     import keras
+    import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # lessons predict with many models; TensorFlow warns of each one it traces
     keras.utils.set_random_seed(int(seed))
     lesson = Lesson(
         name=name,

@@ -297,6 +297,20 @@ def test_sentences_are_cut_or_padded_at_the_end_and_unknown_words_are_0():
     assert numbers.dtype == np.int32
 
 
+@pytest.mark.parametrize(
+    ("word", "relative"),
+    [("play", "play"), ("playing", "play"), ("loved", "love"), ("happiness", None), ("cat", "cats"), ("xyz", None)],
+)
+def test_the_relative_of_a_word_differs_from_it_in_the_ending_only(word, relative):
+    assert text.Vocabulary(["play", "love", "cats"]).relative(word) == relative
+
+
+def test_with_relatives_unknown_words_borrow_a_number_or_are_left_out():
+    vocabulary = text.Vocabulary(["i", "love", "play"])
+    assert vocabulary.encode(["I loved xyz playing"], 4).tolist() == [[1, 0, 0, 0]]
+    assert vocabulary.encode(["I loved xyz playing"], 4, relatives=True).tolist() == [[1, 2, 3, 0]]
+
+
 def test_unknown_words_are_counted_most_frequent_first():
     unknown = text.Vocabulary(["i"]).unknown(["I b a", "c b, I", "a z b"])
     assert list(unknown.items()) == [("b", 3), ("a", 2), ("c", 1), ("z", 1)]
