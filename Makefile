@@ -35,13 +35,13 @@ HELPER := $(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.
 # make splits names at spaces, so those of a folder from the environment are escaped where it reads a rule.
 empty :=
 space := $(empty) $(empty)
-FOLDER := $(or $(DLCOURSE_OUTPUTS),outputs)
+FOLDER := $(or $(DLCOURSE_OUTPUTS),$(if $(filter smoke,$(DLCOURSE_PROFILE)),outputs/smoke,outputs))
 OUTPUTS := $(subst $(space),\ ,$(FOLDER))
 
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 # (none of the present ones uses another's)
 
-.PHONY: help setup run-all lessons test smoke lab data report check lock clean $(LESSONS)
+.PHONY: help setup run-all lessons test smoke lab data bench report check lock clean $(LESSONS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ lab: $(INSTALLED) ## open the lessons in JupyterLab
 
 data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see data/README.md)
 	@$(PYTHON) -m dlcourse data fetch
+
+bench: $(INSTALLED) ## measure speed and memory side by side
+	@for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON) "$$script" || status=1; done; exit $$status
 
 report: $(INSTALLED) ## write outputs/index.html from what has been run
 	@$(PYTHON) -m dlcourse report

@@ -49,7 +49,7 @@ def learning_curves(
     """Training (dashed) and validation (solid) curves, one panel a metric and one colour a run.
 
     Args:
-        history: from ``training.EpochLog.frame`` or ``training.join``: run, epoch, seconds, metrics and ``val_*``.
+        history: ``training.EpochLog.frame`` of one run or several: run, epoch, seconds, metrics and ``val_*``.
         metrics: which metrics get a panel.
         against: ``"epoch"`` or ``"seconds"``.
         axes: an array of as many Axes as metrics, or None.

@@ -20,14 +20,25 @@ def data() -> Path:
     return _folder("DLCOURSE_DATA", "data")
 
 
-def models() -> Path:
-    """The folder of trained ``.h5`` models and their cards: ``DLCOURSE_MODELS``, or ``models/``."""
-    return _folder("DLCOURSE_MODELS", "models")
+def models(profile: str | None = None) -> Path:
+    """The folder of trained ``.h5`` models and their cards: ``DLCOURSE_MODELS``, or ``models/``.
+
+    A smoke run (`profile`, by default that of the environment) writes to ``outputs/smoke/`` instead, so that it never
+    touches a trained model or its results.
+    """
+    return _folder("DLCOURSE_MODELS", "outputs/smoke/models" if _smoke(profile) else "models")
 
 
-def outputs() -> Path:
-    """The folder of executed notebooks, figures and metrics: ``DLCOURSE_OUTPUTS``, or ``outputs/``."""
-    return _folder("DLCOURSE_OUTPUTS", "outputs")
+def outputs(profile: str | None = None) -> Path:
+    """The folder of executed notebooks, figures and metrics: ``DLCOURSE_OUTPUTS``, or ``outputs/``.
+
+    Smoke runs as in :func:`models`.
+    """
+    return _folder("DLCOURSE_OUTPUTS", "outputs/smoke" if _smoke(profile) else "outputs")
+
+
+def _smoke(profile: str | None) -> bool:
+    return (profile or os.environ.get("DLCOURSE_PROFILE")) == "smoke"
 
 
 def cache() -> Path:

@@ -113,8 +113,8 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
         source=source,
         seed=int(seed),
         device=_prepare_device(),
-        outputs=paths.outputs() / name,
-        models=paths.models(),
+        outputs=paths.outputs(profile) / name,
+        models=paths.models(profile),
         _started=time.perf_counter(),
     )
     lesson.outputs.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Callbacks, joined histories and a faster batch normalisation; `compile` and `fit` stay in the notebooks."""
+"""What `fit` is given: an epoch log and a faster batch normalisation; `compile` and `fit` stay in the notebooks."""
 
 import json
 import re
@@ -116,20 +116,3 @@ def in_float32(model: keras.Model) -> keras.Model:
     copy = type(model).from_config(json.loads(config))
     copy.set_weights(model.get_weights())
     return copy
-
-
-def early_stopping(metric: str = "val_accuracy", patience: int = 3, mode: str = "max") -> keras.callbacks.EarlyStopping:
-    """Stop when a validation metric has not improved for `patience` epochs, and go back to the best weights."""
-    return keras.callbacks.EarlyStopping(monitor=metric, mode=mode, patience=patience, restore_best_weights=True)
-
-
-def join(*logs: EpochLog) -> pd.DataFrame:
-    """The histories of several runs one below the other, told apart by the column ``run``.
-
-    Raises:
-        ValueError: if two runs share a name, since their rows could not be told apart.
-    """
-    names = [log.name for log in logs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"every run needs its own name; got {', '.join(names)}")
-    return pd.concat([log.frame for log in logs], ignore_index=True)

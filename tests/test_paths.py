@@ -140,3 +140,14 @@ def test_an_unknown_source_is_refused_with_the_three_there_are(source):
     with pytest.raises(ValueError, match="one of auto, sample, real; got") as raised:
         paths.locate(source, "mnist", "mnist/mnist.npz")
     assert repr(source) in str(raised.value)
+
+
+def test_a_smoke_run_writes_where_no_trained_model_is(monkeypatch):
+    for variable in ("DLCOURSE_OUTPUTS", "DLCOURSE_MODELS", "DLCOURSE_PROFILE"):
+        monkeypatch.delenv(variable, raising=False)
+    full = paths.outputs(), paths.models()
+    assert paths.outputs("smoke") not in full
+    assert paths.models("smoke") not in full
+    monkeypatch.setenv("DLCOURSE_PROFILE", "smoke")
+    assert (paths.outputs(), paths.models()) == (paths.outputs("smoke"), paths.models("smoke"))
+    assert (paths.outputs("full"), paths.models("full")) == full

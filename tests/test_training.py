@@ -114,60 +114,6 @@ def test_asking_for_the_best_of_a_metric_that_was_not_recorded_names_it(logged):
         logged[0].best("val_f1")
 
 
-# ---- join -----------------------------------------------------------------------------------------------------
-
-
-def test_joined_runs_stand_one_below_the_other(logged):
-    first, second = logged[0], training.EpochLog("second")
-    second.rows = [{"run": "second", "epoch": 1, "seconds": 2.0, "loss": 0.5}]
-    joined = training.join(first, second)
-    assert joined["run"].tolist() == [*["report's model"] * 3, "second"]
-    assert joined["epoch"].tolist() == [1, 2, 3, 1]
-    assert joined.index.tolist() == [0, 1, 2, 3]
-    assert joined["val_loss"].isna().tolist() == [False, False, False, True]
-
-
-def test_runs_of_the_same_name_are_not_joined():
-    with pytest.raises(ValueError, match="every run needs its own name; got plain, better, plain"):
-        training.join(*map(training.EpochLog, ("plain", "better", "plain")))
-
-
-# ---- early stopping -------------------------------------------------------------------------------------------
-
-
-def weights_of(model):
-    return float(model.get_weights()[0].squeeze())
-
-
-def fit_remembering_weights(callback, epochs, validation):
-    model, seen = line_model(), []
-    remember = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(weights_of(model)))
-    fit(model, callback, remember, epochs=epochs, validation=validation)
-    return weights_of(model), seen
-
-
-def test_early_stopping_goes_back_to_the_best_weights():
-    # The weight climbs to 1, and validation wants 0.3: best early, then ever worse.
-    stop = training.early_stopping("val_loss", patience=3, mode="min")
-    final, seen = fit_remembering_weights(stop, epochs=50, validation=(X, 0.3 * X))
-    best = int(np.argmin([abs(weight - 0.3) for weight in seen]))
-    assert len(seen) == best + 1 + 3
-    assert final == seen[best]
-
-
-def test_early_stopping_goes_back_to_the_best_weights_even_if_the_epochs_run_out_first():
-    stop = training.early_stopping("val_loss", patience=100, mode="min")
-    final, seen = fit_remembering_weights(stop, epochs=12, validation=(X, 0.3 * X))
-    assert len(seen) == 12
-    assert final == min(seen, key=lambda weight: abs(weight - 0.3))
-    assert final != seen[-1]
-
-
-def test_early_stopping_watches_validation_accuracy_by_default():
-    stop = training.early_stopping()
-    assert (stop.monitor, stop.patience, stop.mode) == ("val_accuracy", 3, "max")
-
-
 # ---- the faster batch normalisation ---------------------------------------------------------------------------
 
 
