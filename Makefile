@@ -76,7 +76,7 @@ report: $(INSTALLED) ## write outputs/index.html from what has been run
 check: $(INSTALLED) ## lint the code and the notebooks
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/nbstripout --verify notebooks/*.ipynb
+	@$(VENV)/bin/nbstripout --verify --keep-id notebooks/*.ipynb
 
 lock: $(INSTALLED) ## write requirements.txt anew from pyproject.toml (for maintainers)
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \

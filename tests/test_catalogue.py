@@ -586,8 +586,8 @@ def test_the_digest_of_arrays_does_not_depend_on_the_container(tmp_path):
 
 
 @pytest.mark.real_data
-def test_the_real_data_is_the_original_or_a_named_variant():
-    found = [status for status in catalogue.verify() if status.status != "missing"]
+def test_the_real_data_is_the_original_or_a_named_variant(real_data):
+    found = [status for status in catalogue.verify(folder=real_data) if status.status != "missing"]
     assert {status.status for status in found} <= {"ok", "variant"}
 
 
