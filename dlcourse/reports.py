@@ -280,6 +280,8 @@ def _section(lesson: str) -> str:
 
 def _scores(record: dict) -> str:
     table = compare(record).reset_index()
+    numbers = ["reported", "expected", "tolerance"]
+    table[numbers] = table[numbers].astype(float)  # so that what is not known becomes a dash
     table["metric"] = table["metric"].str.replace("_", " ")
     shown = table.to_html(index=False, float_format="{:.4f}".format, na_rep="–", border=0)
     for answer, look in (("FAIL", "bad"), ("pass", "good")):

@@ -111,7 +111,14 @@ def test_the_same_seed_draws_the_same_shapes():
 
 def test_shapes_are_the_same_on_every_machine():
     (images, labels), _ = shapes.load(seed=3, train=40, test=0)
-    assert fingerprint(images, labels) == "223fec02f6382376"
+    assert fingerprint(images, labels) == "21f7b01b189ca5d2"
+
+
+def test_a_share_of_the_shapes_is_mislabelled_and_the_pictures_stay():
+    (images, labels), _ = shapes.load(train=400, test=0, mislabelled=0.1)
+    (same_images, true_labels), _ = shapes.load(train=400, test=0, mislabelled=0)
+    assert (images == same_images).all()
+    assert 0.05 < (labels != true_labels).mean() <= 0.1
 
 
 def test_test_shapes_do_not_depend_on_the_number_of_training_shapes():

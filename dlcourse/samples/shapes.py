@@ -220,16 +220,26 @@ def _draw_set(count, image_size, seed, part):
     return images, labels
 
 
-def load(seed=0, train=6000, test=2000, image_size=32):
-    """Shapes for training and test, as many of each kind (to within one).
+def load(seed=0, train=6000, test=2000, image_size=32, mislabelled=0.05):
+    """Shapes for training and test, as many labels of each kind (to within one).
+
+    As in most real collections, some labels are wrong, so that no network can be right about all test images.
 
     Args:
         seed: Whole number of at least 0; another seed draws other images.
         train, test: How many images. The test images do not depend on `train`.
         image_size: Pixels a side; larger images show the same scenes finer.
+        mislabelled: The share of the images that exchange labels among themselves, 0 to 1.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`: images uint8 (count, image_size, image_size, 3),
         0 to 255; labels int64 (count,), positions in `CLASSES`.
     """
-    return tuple(_draw_set(count, image_size, seed, part) for part, count in enumerate((train, test)))
+    sets = []
+    for part, count in enumerate((train, test)):
+        images, labels = _draw_set(count, image_size, seed, part)
+        # A random generator of its own, so that the images stay the same whatever the share.
+        exchanged = numpy.random.default_rng([seed, part, 1]).permutation(count)[: int(mislabelled * count)]
+        labels[exchanged] = numpy.roll(labels[exchanged], 1)
+        sets.append((images, labels))
+    return tuple(sets)
