@@ -95,8 +95,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt ".[gpu]"; fi
 	@touch $@
 
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 # The last lessons first: they are among the longest, and with the shortest at the end no core waits for one lesson.
-lessons: $(foreach lesson,$(shell printf '%s\n' $(LESSONS) | sort -r),$(OUTPUTS)/$(lesson)/run.json)
+lessons: $(foreach lesson,$(call reverse,$(LESSONS)),$(OUTPUTS)/$(lesson)/run.json)
 
 # A lesson asked for by name runs if anything it rests on has changed, as in run-all.
 $(LESSONS): %: $(INSTALLED)

@@ -222,7 +222,7 @@ def test_a_needed_lesson_runs_first_and_a_dead_kernel_stops_nobody_else(tmp_path
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     project = Project(tmp_path / "my course")
-    project.lesson("01_quick", "# Quick", "1")
+    project.lesson("09_quick", "# Quick", "1")
     project.lesson("02_slow", "# Slow", WAIT, "import os; print('pid', os.getpid(), flush=True)", "wait_for('go')")
     process = project.start("run-all", "JOBS=1")
     log = project.output("02_slow", "run.log")

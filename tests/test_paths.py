@@ -18,7 +18,7 @@ FOLDERS = {
 
 @pytest.fixture
 def no_environment(monkeypatch):
-    for variable in FOLDERS:
+    for variable in (*FOLDERS, "DLCOURSE_PROFILE"):
         monkeypatch.delenv(variable, raising=False)
 
 
