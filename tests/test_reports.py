@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from dlcourse import evaluation, reports
+from dlcourse import evaluation, paths, reports
 
 LESSON = "02_digits_cnn"
 COST = {"minutes": 1.25, "peak_memory_mb": 1234.5, "cores": 2}
@@ -389,3 +389,12 @@ def test_a_lesson_without_scores_shows_its_figures(outputs):
 def test_the_page_links_the_executed_notebook(outputs):
     finish(outputs, record(0.9))
     assert f"href='{LESSON}/{LESSON}.ipynb'" in page()
+
+
+def test_the_table_in_the_readme_is_that_of_the_checked_in_results():
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition(reports.TABLE_STARTS)[2].partition(reports.TABLE_ENDS)[0].strip()
+    runs, reported = (pd.read_csv(paths.results() / name) for name in ("runs.csv", "reported.csv"))
+    expected = reports.summarise_runs(runs, reported)
+    assert table == reports.results_table(expected, reported)
+    assert expected.to_csv(index=False) == (paths.results() / "expected.csv").read_text(encoding="utf-8")
