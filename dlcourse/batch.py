@@ -167,6 +167,7 @@ class _Progress(logging.Handler):
         self.file.close()
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Log the message, and print it if it starts a cell or ends an epoch."""
         message = record.getMessage()
         self.file.write(message + "\n")
         self.file.flush()
