@@ -141,6 +141,7 @@ def fastest_precision() -> str:
         return tf.linalg.matmul(matrix, matrix)
 
     def seconds(dtype):
+        """The best of five trials, since other work on the machine only ever adds time."""
         matrix = tf.cast(tf.random.stateless_uniform((1024, 1024), seed=(0, 1)), dtype)
         product(matrix).numpy()  # traces and warms up
         trials = []
