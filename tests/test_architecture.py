@@ -14,7 +14,7 @@ from dlcourse import paths
 PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
-    {"paths"}, {"runtime"}, {"catalogue"}, {"samples"}, {"images", "text"}, {"backbones"}, {"training"},
+    {"paths"}, {"runtime"}, {"catalogue"}, {"samples"}, {"glove"}, {"images", "text"}, {"backbones"}, {"training"},
     {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"batch"}, {"service"}, {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

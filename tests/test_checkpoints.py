@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from dlcourse import checkpoints, paths, text
+from dlcourse import checkpoints, glove, paths
 
 ORIGIN = {"lesson": "02_digits_cnn", "source": "sample", "seed": 0}
 
@@ -105,7 +105,7 @@ def test_the_card_takes_what_else_a_model_needs_in_any_alphabet(tmp_path):
 def test_the_card_takes_the_words_of_a_memory_map(tmp_path, monkeypatch):
     monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
     (tmp_path / "vectors.txt").write_text("the 1 2\nkönig 3 4\n", encoding="utf-8")
-    words, _ = text.read_glove(tmp_path / "vectors.txt")
+    words, _ = glove.read(tmp_path / "vectors.txt")
     card = save(tmp_path / "small.h5", extras={"vocabulary": words})
     assert card["vocabulary"] == ["the", "könig"]
     assert card == checkpoints.read_card(tmp_path / "small.h5")

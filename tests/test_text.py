@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from dlcourse import paths, text
+from dlcourse import glove, paths, text
 
 RANKED = ("the", "film", "good", "bad", "not", "it's", "boring", "café", "שלום", "rare")
 
@@ -387,7 +387,7 @@ LINES = [
 
 
 @pytest.fixture
-def glove(data_folder):
+def glove_file(data_folder):
     file = data_folder / "glove" / "glove.6B.50d.txt"
     file.write_bytes("".join(LINES).encode())
     return file
@@ -405,26 +405,26 @@ def cached(name):
 
 
 @pytest.mark.parametrize("load", ["first", "second"])
-def test_the_memory_map_equals_plain_reading(glove, load):
+def test_the_memory_map_equals_plain_reading(glove_file, load):
     if load == "second":
-        text.read_glove(glove)
-    words, matrix = text.read_glove(glove)
-    plain = read_plainly(glove)
+        glove.read(glove_file)
+    words, matrix = glove.read(glove_file)
+    plain = read_plainly(glove_file)
     assert list(words) == list(plain)
     np.testing.assert_array_equal(matrix, np.stack(list(plain.values())).astype(np.float32))
     assert matrix.dtype == np.float32
 
 
-def test_the_vectors_stay_on_disk_and_cannot_be_written(glove):
-    _, matrix = text.read_glove(glove)
+def test_the_vectors_stay_on_disk_and_cannot_be_written(glove_file):
+    _, matrix = glove.read(glove_file)
     assert isinstance(matrix, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         matrix[0] = 0
 
 
-def test_the_words_behave_as_a_list_does(glove):
-    words, _ = text.read_glove(glove)
-    expected = list(read_plainly(glove))
+def test_the_words_behave_as_a_list_does(glove_file):
+    words, _ = glove.read(glove_file)
+    expected = list(read_plainly(glove_file))
     assert len(words) == 6
     assert [words[row] for row in range(6)] == expected
     assert words[-1] == expected[-1]
@@ -436,9 +436,9 @@ def test_the_words_behave_as_a_list_does(glove):
         words[6]
 
 
-def test_the_vocabulary_of_a_file_is_that_of_its_words(glove):
+def test_the_vocabulary_of_a_file_is_that_of_its_words(glove_file):
     vocabulary = text.load_word_vectors(source="real").vocabulary
-    plain = text.Vocabulary(list(read_plainly(glove)))
+    plain = text.Vocabulary(list(read_plainly(glove_file)))
     assert dict(vocabulary.index) == plain.index
     assert len(vocabulary) == len(vocabulary.index) == 6
     sentences = ["The naïve king's Queen", "a queen, the KING"]
@@ -447,55 +447,55 @@ def test_the_vocabulary_of_a_file_is_that_of_its_words(glove):
 
 
 @pytest.mark.parametrize("word", ["", "zzz", "kin", "kings", "\ud800", "\n", "king\nqueen"])
-def test_a_word_that_is_not_in_the_file_is_not_found(glove, word):
+def test_a_word_that_is_not_in_the_file_is_not_found(glove_file, word):
     vectors = text.load_word_vectors(source="real")
     assert word not in vectors.vocabulary
     assert vectors[word].tolist() == [0, 0, 0]
 
 
-def test_a_later_load_does_not_read_the_file_again(glove):
-    text.read_glove(glove)
+def test_a_later_load_does_not_read_the_file_again(glove_file):
+    glove.read(glove_file)
     before = cached("vectors.npy").stat().st_mtime_ns
-    state = glove.stat()
-    glove.write_bytes(b"x" * state.st_size)  # unreadable, yet of the same size and time
-    os.utime(glove, ns=(state.st_atime_ns, state.st_mtime_ns))
-    words, _ = text.read_glove(glove)
+    state = glove_file.stat()
+    glove_file.write_bytes(b"x" * state.st_size)  # unreadable, yet of the same size and time
+    os.utime(glove_file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    words, _ = glove.read(glove_file)
     assert words[0] == "the"
     assert cached("vectors.npy").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("change", ["size", "time"])
-def test_the_map_is_made_anew_when_the_file_changes(glove, change):
-    text.read_glove(glove)
-    state = glove.stat()
+def test_the_map_is_made_anew_when_the_file_changes(glove_file, change):
+    glove.read(glove_file)
+    state = glove_file.stat()
     if change == "size":
-        glove.write_text("new 1 2 3\n", encoding="utf-8")
-        os.utime(glove, ns=(state.st_atime_ns, state.st_mtime_ns))
+        glove_file.write_text("new 1 2 3\n", encoding="utf-8")
+        os.utime(glove_file, ns=(state.st_atime_ns, state.st_mtime_ns))
     else:
-        glove.write_bytes(glove.read_bytes().replace(b"the", b"new"))
-        os.utime(glove, ns=(state.st_atime_ns, state.st_mtime_ns + 1_000_000_000))
-    words, _ = text.read_glove(glove)
+        glove_file.write_bytes(glove_file.read_bytes().replace(b"the", b"new"))
+        os.utime(glove_file, ns=(state.st_atime_ns, state.st_mtime_ns + 1_000_000_000))
+    words, _ = glove.read(glove_file)
     assert words[0] == "new"
 
 
 @pytest.mark.parametrize("name", ["words.txt", "starts.npy", "order.npy", "vectors.npy"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut short"])
-def test_a_half_written_map_is_never_used(glove, name, damage):
-    text.read_glove(glove)
+def test_a_half_written_map_is_never_used(glove_file, name, damage):
+    glove.read(glove_file)
     file = cached(name)
     content = file.read_bytes()
     file.unlink()
     if damage != "missing":
         file.write_bytes(b"" if damage == "empty" else content[:-4])
-    words, matrix = text.read_glove(glove)
-    plain = read_plainly(glove)
+    words, matrix = glove.read(glove_file)
+    plain = read_plainly(glove_file)
     assert list(words) == list(plain)
     np.testing.assert_array_equal(matrix, np.stack(list(plain.values())).astype(np.float32))
     assert file.read_bytes() == content
 
 
-def test_nothing_is_left_in_the_cache_beside_the_map(glove):
-    text.read_glove(glove)
+def test_nothing_is_left_in_the_cache_beside_the_map(glove_file):
+    glove.read(glove_file)
     names = {file.name for file in paths.cache().rglob("*") if file.is_file()}
     assert names == {"words.txt", "starts.npy", "order.npy", "vectors.npy"}
 
@@ -515,30 +515,30 @@ def test_nothing_is_left_in_the_cache_beside_the_map(glove):
         ("w\udcff 1 2 3", "expected a new word and 3 numbers; got 'w"),
     ],
 )
-def test_a_malformed_line_is_named(glove, line, explanation):
-    glove.write_bytes("".join([*LINES[:3], line + "\n", *LINES[3:]]).encode(errors="surrogateescape"))
+def test_a_malformed_line_is_named(glove_file, line, explanation):
+    glove_file.write_bytes("".join([*LINES[:3], line + "\n", *LINES[3:]]).encode(errors="surrogateescape"))
     with pytest.raises(ValueError, match=explanation) as raised:
-        text.read_glove(glove)
-    assert f"{glove}, line 4: " in str(raised.value)
+        glove.read(glove_file)
+    assert f"{glove_file}, line 4: " in str(raised.value)
     assert "fetch the file again" in str(raised.value)
     assert not list(paths.cache().rglob("*.npy"))
 
 
-def test_a_file_that_was_cut_short_is_named_by_its_last_line(glove):
-    glove.write_bytes(glove.read_bytes()[:-5])
+def test_a_file_that_was_cut_short_is_named_by_its_last_line(glove_file):
+    glove_file.write_bytes(glove_file.read_bytes()[:-5])
     with pytest.raises(ValueError, match="line 6: expected a new word and 3 numbers"):
-        text.read_glove(glove)
+        glove.read(glove_file)
 
 
-def test_an_empty_file_of_vectors_is_refused(glove):
-    glove.write_bytes(b"")
+def test_an_empty_file_of_vectors_is_refused(glove_file):
+    glove_file.write_bytes(b"")
     with pytest.raises(ValueError, match="is empty: expected a word and its numbers on every line"):
-        text.read_glove(glove)
+        glove.read(glove_file)
 
 
-def test_a_file_with_the_line_ends_of_windows_reads_the_same(glove):
-    glove.write_bytes(glove.read_bytes().replace(b"\n", b"\r\n"))
-    words, matrix = text.read_glove(glove)
+def test_a_file_with_the_line_ends_of_windows_reads_the_same(glove_file):
+    glove_file.write_bytes(glove_file.read_bytes().replace(b"\n", b"\r\n"))
+    words, matrix = glove.read(glove_file)
     assert words[1] == "king"
     assert matrix[1].tolist() == [1, 0, 0]
 
@@ -549,7 +549,7 @@ def test_vectors_missing_name_the_command(data_folder):
 
 
 @pytest.mark.parametrize("source", ["sample", "real"])
-def test_a_vector_is_that_of_its_word_and_zeros_for_an_unknown_one(glove, source):
+def test_a_vector_is_that_of_its_word_and_zeros_for_an_unknown_one(glove_file, source):
     vectors = text.load_word_vectors(source=source)
     assert vectors.source == source
     for row in (0, len(vectors.vocabulary) - 1):
@@ -558,13 +558,13 @@ def test_a_vector_is_that_of_its_word_and_zeros_for_an_unknown_one(glove, source
     assert vectors["nosuchword"].dtype == vectors["the"].dtype == np.float32
 
 
-def test_a_vector_that_was_looked_up_may_be_changed_without_changing_the_others(glove):
+def test_a_vector_that_was_looked_up_may_be_changed_without_changing_the_others(glove_file):
     vectors = text.load_word_vectors(source="real")
     vectors["king"][:] = 7
     assert vectors["king"].tolist() == [1, 0, 0]
 
 
-def test_the_embedding_table_has_zeros_for_number_0_and_row_k_for_number_k(glove):
+def test_the_embedding_table_has_zeros_for_number_0_and_row_k_for_number_k(glove_file):
     vectors = text.load_word_vectors(source="real")
     table = vectors.embedding_table()
     assert table.shape == (7, 3)
@@ -573,7 +573,7 @@ def test_the_embedding_table_has_zeros_for_number_0_and_row_k_for_number_k(glove
     np.testing.assert_array_equal(table[vectors.vocabulary.index["queen"]], vectors["queen"])
 
 
-def test_the_nearest_words_come_first_with_their_cosines(glove):
+def test_the_nearest_words_come_first_with_their_cosines(glove_file):
     vectors = text.load_word_vectors(source="real")
     (first, one), (second, cosine) = vectors.nearest(np.array([2.0, 0, 0]), count=2)
     assert (first, second) == ("king", "queen")
