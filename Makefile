@@ -38,6 +38,11 @@ space := $(empty) $(empty)
 FOLDER := $(or $(DLCOURSE_OUTPUTS),$(if $(filter smoke,$(DLCOURSE_PROFILE)),outputs/smoke,outputs))
 OUTPUTS := $(subst $(space),\ ,$(FOLDER))
 
+# Lessons that run side by side share the cores: where each took all of them, all would be slower.
+CORES = $(or $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null),1)
+THREADS = $(shell echo $$(( ($(CORES) + $(JOBS) - 1) / $(JOBS) )))
+SHARE = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_NUM_THREADS=$(THREADS)
+
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 # (none of the present ones uses another's)
 
@@ -51,7 +56,7 @@ setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
 
 run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=2 at once, and print a table
 	@$(PYTHON) -m dlcourse refresh
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
+	@$(SHARE) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
 	echo; $(PYTHON) -m dlcourse summary || status=1; \
 	$(PYTHON) -m dlcourse report; exit $$status
 
