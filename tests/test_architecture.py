@@ -14,8 +14,9 @@ from dlcourse import paths
 PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
-    {"paths"}, {"runtime"}, {"catalogue"}, {"samples"}, {"glove"}, {"images", "text"}, {"backbones"}, {"training"},
-    {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"batch"}, {"service"}, {"__main__"},
+    {"paths"}, {"runtime"}, {"catalogue"}, {"samples"}, {"glove"}, {"images", "image_files", "text"}, {"backbones"},
+    {"training"}, {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"batch"}, {"service"},
+    {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 NETWORK_FREE = ("evaluation", "figures", "reports")  # no TensorFlow, no Keras, not through another module either

@@ -5,11 +5,13 @@ proportions, colours, texture of shape and ground (plain, gradient, stripes, che
 specks behind the shape, a bar across it, noise. Some shapes are small, pale or half covered,
 and a few of those cannot be told by anybody, so no model reaches 100 %.
 
-Drawn from signed distances (negative inside, in units of the shape's size; y points down). Only integer draws
-and operations that IEEE 754 rounds exactly are used, so every machine gets the same pixels.
+Drawn from signed distances (negative inside, in units of the shape's size; y points down); every machine gets the
+same pixels.
 """
 
 import numpy
+
+from dlcourse.samples.drawing import Draws, blend, edge, length, texture
 
 CLASSES = (
     "circle",
@@ -35,12 +37,8 @@ _FIVE_DIRECTIONS = (
 )
 
 
-def _length(x, y):
-    return numpy.sqrt(x * x + y * y)
-
-
 def _circle(x, y):
-    return _length(x, y) - 0.85
+    return length(x, y) - 0.85
 
 
 def _box(x, y, half_width, half_height):
@@ -71,7 +69,7 @@ def _star(x, y):
 
 
 def _ring(x, y):
-    return numpy.abs(_length(x, y) - 0.72) - 0.24
+    return numpy.abs(length(x, y) - 0.72) - 0.24
 
 
 def _cross(x, y):
@@ -79,14 +77,14 @@ def _cross(x, y):
 
 
 def _crescent(x, y):
-    return numpy.maximum(_length(x, y) - 1.0, 0.8 - _length(x - 0.55, y))
+    return numpy.maximum(length(x, y) - 1.0, 0.8 - length(x - 0.55, y))
 
 
 def _heart(x, y):
     # A square standing on its corner, and a half disc on each of its upper sides.
     right = (x - y) * 0.707107 + 0.2
     left = (-x - y) * 0.707107 + 0.2
-    discs = numpy.minimum(_length(right - 0.55, left), _length(right, left - 0.55)) - 0.55
+    discs = numpy.minimum(length(right - 0.55, left), length(right, left - 0.55)) - 0.55
     return numpy.minimum(_box(right, left, 0.55, 0.55), discs)
 
 
@@ -98,59 +96,9 @@ def _arrow(x, y):
 _DISTANCES = (_circle, _square, _triangle, _hourglass, _star, _ring, _cross, _crescent, _heart, _arrow)
 
 
-class _Draws:
-    """Numbers per image, (count, 1, 1) float32, each of 65536 equally likely steps."""
-
-    def __init__(self, generator, count):
-        self._generator = generator
-        self._count = count
-
-    def between(self, low, high, channels=None):
-        shape = (self._count, 1, 1) + (() if channels is None else (channels,))
-        steps = self._generator.integers(0, 65536, size=shape, dtype=numpy.uint16)
-        return numpy.float32(low) + steps.astype(numpy.float32) * numpy.float32((high - low) / 65536)
-
-    def direction(self):
-        x, y = self.between(-1, 1), self.between(-1, 1)
-        length = _length(x, y) + numpy.float32(1e-6)
-        return x / length, y / length
-
-
-def _zigzag(values):
-    """A wave of straight lines between 0 and 1, with period 1."""
-    return numpy.abs(values - numpy.floor(values) - numpy.float32(0.5)) * numpy.float32(2)
-
-
-def _edge(distance_in_pixels):
-    """How much of a pixel is covered: 1 inside, 0 outside, a ramp one pixel wide between."""
-    return numpy.clip(numpy.float32(0.5) - distance_in_pixels, 0, 1)
-
-
-def _texture(draws, x, y):
-    """A pattern, (count, size, size), 0 to 1; x and y in pixels of a 32-pixel image."""
-    cosine, sine = draws.direction()
-    period = draws.between(4, 9)
-    kind = draws.between(0, 5).astype(numpy.int64)[:, 0, 0]
-    # plain, gradient, stripes, checks, dots: each a mixture of two waves u and v and their product.
-    period = numpy.where((kind == 1)[:, None, None], period * 9, period)
-    u = _zigzag((x * cosine + y * sine) / period + draws.between(0, 1))
-    v = _zigzag((y * cosine - x * sine) / period + draws.between(0, 1))
-    sharpness = numpy.where((kind >= 2)[:, None, None], numpy.float32(3), numpy.float32(1))
-    u = numpy.clip((u - numpy.float32(0.5)) * sharpness + numpy.float32(0.5), 0, 1)
-    v = numpy.clip((v - numpy.float32(0.5)) * sharpness + numpy.float32(0.5), 0, 1)
-    mixture = numpy.array([(0, 0, 0), (1, 0, 0), (1, 0, 0), (1, 1, -2), (0, 0, 1)], dtype=numpy.float32)
-    of_u, of_v, of_both = (mixture[kind, column][:, None, None] for column in range(3))
-    return of_u * u + of_v * v + of_both * (u * v)
-
-
-def _blend(image, colour, coverage):
-    """Lays a colour over the image (count, size, size, 3), in place."""
-    image += coverage[..., None] * (colour - image)
-
-
 def _draw(kind, count, image_size, generator, grain_generator):
     """`count` images of one kind of shape: uint8 (count, image_size, image_size, 3)."""
-    draws = _Draws(generator, count)
+    draws = Draws(generator, count)
     # Pixel centres in units of a 32-pixel image's pixels, from its middle.
     ticks = (numpy.arange(image_size, dtype=numpy.float32) + numpy.float32(0.5)) * numpy.float32(32 / image_size) - 16
     pixel = numpy.float32(image_size / 32)
@@ -158,19 +106,19 @@ def _draw(kind, count, image_size, generator, grain_generator):
 
     # Ground: two related colours in a pattern.
     ground = draws.between(10, 160, channels=3)
-    image = ground + _texture(draws, x, y)[..., None] * draws.between(-40, 40, channels=3)
+    image = ground + texture(draws, x, y)[..., None] * draws.between(-40, 40, channels=3)
 
     # Specks behind the shape.
     for _ in range(3):
         distance = numpy.abs(x - draws.between(-16, 16)) + numpy.abs(y - draws.between(-16, 16))
-        _blend(image, draws.between(0, 255, channels=3), _edge((distance - draws.between(-2, 3)) * pixel))
+        blend(image, draws.between(0, 255, channels=3), edge((distance - draws.between(-2, 3)) * pixel))
 
     # The shape.
     radius = draws.between(7, 14)
     stretch = draws.between(0.85, 1.15)
     # Tilted by up to 35 degrees: like the objects of photographs, most stand upright.
     tilt = draws.between(-0.7, 0.7)
-    cosine = 1 / _length(tilt, numpy.float32(1))
+    cosine = 1 / length(tilt, numpy.float32(1))
     sine = tilt * cosine
     room = 15 - radius
     shape_x = x - draws.between(-1, 1) * room
@@ -187,14 +135,14 @@ def _draw(kind, count, image_size, generator, grain_generator):
     # Where a channel would leave the range, it differs to the other side instead.
     away = numpy.where((ground + away < 0) | (ground + away > 255), -away, away)
     colour = ground + away
-    colour = colour + (_texture(draws, x, y)[..., None] - numpy.float32(0.5)) * draws.between(-50, 50, channels=3)
-    _blend(image, colour, _edge(distance * radius * pixel))
+    colour = colour + (texture(draws, x, y)[..., None] - numpy.float32(0.5)) * draws.between(-50, 50, channels=3)
+    blend(image, colour, edge(distance * radius * pixel))
 
     # A bar across the picture, in three of ten images.
     cosine, sine = draws.direction()
     across = numpy.abs(x * cosine + y * sine - draws.between(-9, 9)) - draws.between(0.5, 2.5)
     absent = draws.between(0, 1) > numpy.float32(0.3)
-    _blend(image, draws.between(0, 255, channels=3), _edge((across + absent * numpy.float32(99)) * pixel))
+    blend(image, draws.between(0, 255, channels=3), edge((across + absent * numpy.float32(99)) * pixel))
 
     # Light falls off to one side; the camera adds noise.
     cosine, sine = draws.direction()
