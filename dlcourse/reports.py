@@ -185,8 +185,10 @@ def _measured(rows: pd.DataFrame, metric: str) -> str:
     if rows.empty:
         return "not measured yet"
     row = rows.iloc[0]
-    number = "{:.2f}" if metric.endswith("_ratio") else "{:.1%}"
-    spread = "" if pd.isna(row["tolerance"]) else f" ± {number.format(row['tolerance'] / 3)}"
+    deviation = row["tolerance"] / 3
+    # A spread of less than half a tenth would read as none.
+    number = "{:.2f}" if metric.endswith("_ratio") else "{:.2%}" if deviation < 0.0005 else "{:.1%}"
+    spread = "" if pd.isna(deviation) else f" ± {number.format(deviation)}"
     return f"{number.format(row['expected'])}{spread} ({row['seeds']})"
 
 

@@ -280,6 +280,12 @@ def test_the_readmes_table_says_what_was_not_measured():
     assert row.endswith("| 98.0% | not measured yet | not measured yet |")
 
 
+def test_a_small_spread_is_not_rounded_away():
+    narrow = runs((0, 0.9953), (1, 0.9954), (2, 0.9957))
+    *_, row = reports.results_table(reports.summarise_runs(narrow, REPORTED), REPORTED).splitlines()
+    assert "99.55% ± 0.02% (3)" in row
+
+
 # ---- the table at the end of a run ----
 
 
