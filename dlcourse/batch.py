@@ -157,6 +157,9 @@ class _Progress(logging.Handler):
 
     def __enter__(self):
         self.file = open(self.log, "w", encoding="utf-8")  # closed in __exit__
+        # The kernel inherits this process's stderr. What TensorFlow and a crash print there belongs in the log.
+        self.stderr = os.dup(2)
+        os.dup2(self.file.fileno(), 2)
         self.logger = logging.getLogger("papermill")
         self.logger.handlers, self.logger.propagate = [self], False
         self.logger.setLevel(logging.INFO)
@@ -164,6 +167,8 @@ class _Progress(logging.Handler):
 
     def __exit__(self, *_):
         self.logger.handlers = []
+        os.dup2(self.stderr, 2)
+        os.close(self.stderr)
         self.file.close()
 
     def emit(self, record: logging.LogRecord) -> None:

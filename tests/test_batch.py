@@ -115,6 +115,7 @@ def story(tmp_path_factory):
         "# Three",
         WAIT,
         "signal('three'); wait_for('one')\nimport os; print('seed', os.environ.get('DLCOURSE_SEED'))",
+        "os.write(2, b'a library complains\\n'); print('threads', os.environ['TF_NUM_INTRAOP_THREADS'])",
     )
     runs = SimpleNamespace(project=project)
 
@@ -165,6 +166,16 @@ def test_progress_names_lesson_cell_and_section(story):
 
 def test_progress_shows_epochs(story):
     assert re.search(r"^\d\d:\d\d:\d\d  01_one  fast: epoch 3/12  4 s  loss 0.5$", story.first.output, re.MULTILINE)
+
+
+def test_what_libraries_print_is_in_the_log_only(story):
+    assert "a library complains" not in story.first.output
+    assert "a library complains" in story.project.output("03_three", "run.log").read_text(encoding="utf-8")
+
+
+def test_lessons_that_run_side_by_side_share_the_cores(story):
+    threads = (int(subprocess.check_output(["nproc"])) + 1) // 2
+    assert f"threads {threads}\n" in story.project.output("03_three", "run.log").read_text(encoding="utf-8")
 
 
 def test_the_table_at_the_end_shows_every_lesson(story):
