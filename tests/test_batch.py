@@ -63,7 +63,7 @@ class Project:
             python.chmod(0o755)
             (folder / ".venv" / ".installed").touch()  # newer than requirements.txt: make installs nothing
         # The tests may themselves run under make, and with settings of their own.
-        ours = re.compile(r"(DLCOURSE_.*|MAKE.*|MFLAGS|JOBS|PROFILE|SOURCE|SEED|GPU)$")
+        ours = re.compile(r"(DLCOURSE_.*|MAKE.*|MFLAGS|JOBS|PROFILE|SOURCE|SEED|GPU|PYTHON3)$")
         self.environment = {name: value for name, value in os.environ.items() if not ours.match(name)}
         self.environment |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
