@@ -5,7 +5,7 @@ import sys
 
 import pandas as pd
 
-from dlcourse import batch, catalogue, paths, reports
+from dlcourse import batch, catalogue, paths, report_page, reports
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     elif parsed.command == "summary":
         return batch.summarise(lessons)
     elif parsed.command == "report":
-        print(reports.write_page(lessons))
+        print(report_page.write(lessons))
     elif parsed.command == "record":
         return _record(parsed.lessons)
     return 0

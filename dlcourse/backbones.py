@@ -1,20 +1,14 @@
-"""Pretrained bodies with the preprocessing each was trained with, and a bank of their features on disk."""
+"""Pretrained bodies with the preprocessing each was trained with: choosing, loading and cutting them."""
 
-import hashlib
-import json
 import os
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
-from filelock import FileLock
 from keras import layers
 
-from dlcourse import catalogue, paths, runtime
+from dlcourse import catalogue, paths
 
 STAND_IN = "stand-in"
 _STAND_IN_WEIGHTS = Path(__file__).with_name("stand_in.weights.h5")
@@ -27,7 +21,6 @@ _FILES = {
     "efficientnetb7": "efficientnetb7_notop.h5",
 }
 NAMES = (*_FILES, STAND_IN)
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -136,85 +129,6 @@ def stand_in(image_size: int) -> keras.Model:
     return keras.Model(inputs, maps, name="stand_in")
 
 
-def features(
-    backbone: keras.Model,
-    images: np.ndarray,
-    *,
-    augment: Callable | None = None,
-    views: int = 1,
-    seed: int = 0,
-    precision: str = "auto",
-    dtype: str = "float16",
-) -> np.ndarray:
-    """The feature bank: the frozen body's output for every image and view, computed once, then read from disk.
-
-    The file's name is a hash of all that the numbers depend on: the body's layers and weights, the pixels, the
-    augmentation, its seed, the number of views, precision and versions. So a change of any of them computes anew, and
-    features of anything else are never read. A run that was killed goes on where it was.
-
-    Args:
-        backbone: a model, such as :attr:`Backbone.model` or the lower half of :func:`split`.
-        images: (n, height, width, 3), 0 to 255, such as a memory map from `image_files.pixels`.
-        augment: Keras layers that vary a batch, called with ``training=True``; None for the images as they are.
-        views: how many varied copies of every image; 1 without `augment`.
-        seed: of the augmentation.
-        precision: ``"float32"``, ``"mixed_bfloat16"``, or ``"auto"``: the latter where a trial shows it to be faster on
-            this machine and true to float32 within bfloat16's own accuracy.
-        dtype: of the numbers on disk.
-
-    Returns:
-        (views, n, *feature shape) of `dtype`, read-only, on disk.
-
-    Raises:
-        ValueError: if several views of unvaried images are asked for, or `dtype` cannot hold a feature.
-    """
-    if augment is None and views != 1:
-        raise ValueError(f"views={views} needs augment: without it all views are alike")
-    if precision == "auto":
-        precision = faster_precision(backbone, images[:_BATCH])
-    key = _key(backbone, images, augment, views, seed, precision, dtype)
-    path = paths.cache() / "features" / f"{key}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):  # two lessons at once: the second waits, then reads
-        if not path.exists():
-            _fill(path, in_precision(backbone, precision), images, augment, views, seed, dtype)
-    return np.load(path, mmap_mode="r")
-
-
-def faster_precision(model: keras.Model, examples: np.ndarray) -> str:
-    """The dtype policy to run a model in: mixed_bfloat16 if it is 1.2 times as fast and within 2 %, else float32.
-
-    The 2 % are the norm of the outputs' difference over the norm of the float32 outputs; bfloat16 keeps 8 bits, so that
-    single products are off by up to 0.4 %.
-    """
-    if runtime.fastest_precision() == "float32":
-        return "float32"
-    outputs, seconds = {}, {}
-    for policy in ("float32", "mixed_bfloat16"):
-        run = _compiled(in_precision(model, policy), None)
-        outputs[policy] = run(examples).numpy()  # traces and warms up
-        trials = []
-        for _ in range(3):
-            started = time.perf_counter()
-            run(examples).numpy()
-            trials.append(time.perf_counter() - started)
-        seconds[policy] = min(trials)
-    difference = np.linalg.norm(outputs["mixed_bfloat16"] - outputs["float32"]) / np.linalg.norm(outputs["float32"])
-    faster = seconds["float32"] > 1.2 * seconds["mixed_bfloat16"]
-    return "mixed_bfloat16" if faster and difference < 0.02 else "float32"
-
-
-def in_precision(model: keras.Model, policy: str) -> keras.Model:
-    """A copy of a float32 model that computes under another dtype policy; the weights stay float32."""
-    if policy == "float32":
-        return model
-    float32 = '"class_name": "DTypePolicy", "config": {"name": "float32"}'
-    config = json.loads(json.dumps(model.get_config()).replace(float32, float32.replace("float32", policy)))
-    copy = type(model).from_config(config)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
 def _body(name: str, image_size: int) -> keras.Model:
     if name == STAND_IN:
         return stand_in(image_size)
@@ -251,76 +165,3 @@ def _label(name: str, file: Path | None) -> str:
         return "stand-in, pretrained on drawn shapes"
     label = catalogue.weights_label(file)
     return f"{name}, ImageNet" if label == "original" else f"{name}, {label}"
-
-
-def _key(model, images, augment, views, seed, precision, dtype) -> str:
-    digest = hashlib.sha256()
-    recipe = _without_names(augment.get_config()) if augment is not None else None
-    versions = [runtime.versions()[package] for package in ("keras", "tensorflow")]
-    pixels = [images.shape, str(images.dtype)]
-    settings = [_without_names(model.get_config()), recipe, views, seed, precision, dtype, pixels, versions]
-    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    for weight in model.get_weights():
-        digest.update(np.ascontiguousarray(weight).data)
-    for start in range(0, len(images), 256):
-        digest.update(np.ascontiguousarray(images[start : start + 256]).data)
-    return digest.hexdigest()[:24]
-
-
-def _without_names(config: dict) -> str:
-    """The config with its layers numbered: Keras calls a second copy of the same layer by another name."""
-    text, found = json.dumps(config, default=str), [config]
-    names = {}
-    while found:
-        part = found.pop(0)
-        if isinstance(part, dict):
-            if part.get("class_name") != "DTypePolicy" and isinstance(part.get("config"), dict):
-                names.setdefault(part["config"].get("name"))
-            found.extend(part.values())
-        elif isinstance(part, list):
-            found.extend(part)
-    for number, name in enumerate([config.get("name"), *names]):
-        text = text.replace(json.dumps(name), f'"#{number}"') if name else text
-    return text
-
-
-def _compiled(model: keras.Model, augment):
-    @tf.function
-    def run(images):
-        images = tf.cast(images, tf.float32)
-        if augment is not None:
-            images = augment(images, training=True)
-        return tf.cast(model(images, training=False), tf.float32)
-
-    return run
-
-
-def _fill(path: Path, model, images, augment, views, seed, dtype) -> None:
-    """Compute the bank a batch at a time, noting on disk how far it got; `path` appears when it is complete."""
-    partial, progress = path.with_suffix(".part"), path.with_suffix(".done")
-    done = int(progress.read_text()) if progress.exists() and partial.exists() else 0
-    shape = (views, len(images), *model.output_shape[1:])
-    bank = np.lib.format.open_memmap(partial, mode="r+" if done else "w+", dtype=dtype, shape=None if done else shape)
-    run = _compiled(model, augment)
-    batches = [(view, start) for view in range(views) for start in range(0, len(images), _BATCH)]
-    for number, (view, start) in enumerate(batches):
-        if number < done:
-            continue
-        if augment is not None:
-            _reseed(augment, seed, number)  # so that a bank taken up again holds the same views
-        maps = run(images[start : start + _BATCH]).numpy()
-        if np.abs(maps).max() > np.finfo(dtype).max:
-            raise ValueError(f"{model.name} gives features up to {np.abs(maps).max():.0f}: they need dtype='float32'")
-        bank[view, start : start + len(maps)] = maps
-        if number % 20 == 19:
-            bank.flush()
-            progress.write_text(str(number + 1))
-    bank.flush()
-    os.replace(partial, path)
-    progress.unlink(missing_ok=True)
-
-
-def _reseed(augment, seed: int, number: int) -> None:
-    for variable in augment.variables:
-        if "seed" in variable.path:
-            variable.assign(keras.ops.cast([seed, number], variable.dtype))

@@ -7,7 +7,6 @@ earlier copy untouched.
 
 import concurrent.futures
 import dataclasses
-import gzip
 import hashlib
 import html
 import json
@@ -15,33 +14,24 @@ import os
 import pickle
 import re
 import shutil
-import stat
 import sys
-import tarfile
 import tempfile
 import time
 import tomllib
 import urllib.parse
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 import pooch
-import requests
 import tqdm
-import urllib3
 
-from dlcourse import paths
+from dlcourse import archives, paths
+from dlcourse.downloads import FetchError, download
 
 RECORD = "fetched.json"  # in the data folder: the hashes of first downloads, where none is published
 MAGIC = {".h5": b"\x89HDF", ".npz": b"PK", ".jpg": b"\xff\xd8", ".jpeg": b"\xff\xd8"}
-# A browser's name, since some publishers refuse others; and no recoding on the way, which would change the hash.
-HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; dlcourse)", "Accept-Encoding": "identity"}
-
-
-class FetchError(RuntimeError):
-    """A dataset could not be fetched; the message is one line: what was expected, what came, what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +52,7 @@ class Item:
         size: its bytes on disk, roughly; a quarter more is the most that is ever written.
         sources: tried in turn.
         unpack: (regular expression of a member's name, place below the item) for archives.
-        convert: a name in ``CONVERTERS``, where the published file holds pickles.
+        convert: a name in ``archives.CONVERTERS``, where the published file holds pickles.
         arrays: what an ``.npz`` must hold: name to (dtype, *shape), -1 for any length.
         folders: for a folder of images, the subfolders that hold them.
         files: how many images they hold in all.
@@ -244,52 +234,6 @@ def _with_slack(size: int) -> int:
     return size + size // 4 + 2**20
 
 
-class _Bounded:
-    """A file to write to that refuses to grow past its limit."""
-
-    def __init__(self, file, limit: int, address: str):
-        self.file, self.limit, self.address, self.written = file, limit, address, 0
-
-    def write(self, chunk: bytes) -> None:
-        self.written += len(chunk)
-        if self.written > self.limit:
-            raise FetchError(f"{self.address}: sends more than the {self.limit:,} bytes expected at most")
-        self.file.write(chunk)
-
-    def flush(self) -> None:
-        self.file.flush()
-
-
-def _check_redirect(response: requests.Response, **_) -> None:
-    target = urllib.parse.urljoin(response.url, response.headers.get("location", ""))
-    scheme, earlier = urllib.parse.urlsplit(target).scheme, urllib.parse.urlsplit(response.url).scheme
-    if response.is_redirect and (scheme not in ("http", "https") or (earlier, scheme) == ("https", "http")):
-        raise FetchError(f"{response.url}: redirects from {earlier} to {target}, which is not followed")
-
-
-def _download(address: str, target: Path, *, limit: int, timeout: float, progress: bool) -> None:
-    # The timeout is for connecting and for each read: a server that falls silent is given up.
-    options = {"timeout": timeout, "headers": HEADERS, "hooks": {"response": _check_redirect}}
-    with open(target, "wb") as file:
-        bounded = _Bounded(file, limit, address)
-        try:
-            pooch.HTTPDownloader(progressbar=progress, chunk_size=2**16, **options)(address, bounded, None)
-            return
-        except (requests.RequestException, ValueError) as error:  # ValueError: a length that is no number
-            cause = error.args[0] if error.args else None
-            if isinstance(error, requests.HTTPError):
-                reason = f"answered {error.response.status_code} {error.response.reason}"
-            elif isinstance(error, requests.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-                reason = f"stalled: nothing came for {timeout:g} s after {bounded.written:,} bytes"
-            elif isinstance(error, requests.exceptions.ChunkedEncodingError):
-                reason = f"broke off after {bounded.written:,} bytes"
-            elif isinstance(error, requests.ConnectionError):
-                reason = "cannot be reached"
-            else:
-                reason = f"{type(error).__name__}: {error}"
-            raise FetchError(f"{address}: {reason}") from error
-
-
 def _compare(raw: Path, source: Source, kept: str, origin: str) -> None:
     expected = source.digest or kept
     if not expected or (found := digest(raw, expected.partition(":")[0])) == expected:
@@ -315,11 +259,11 @@ def _from_mirror(item: Item, base: str, staging: Path, *, timeout: float, progre
     """The finished item from a static server over a data folder; a folder's files are taken from its listings."""
     ready, address = staging / Path(item.path).name, f"{base}/{urllib.parse.quote(item.path)}"
     if not item.folders:
-        _download(address, ready, limit=item.limit, timeout=timeout, progress=progress)
+        download(address, ready, limit=item.limit, timeout=timeout, progress=progress)
         return ready
     files = []
     for sub in item.folders:
-        _download(f"{address}/{sub}/", staging / "listing", limit=2**24, timeout=timeout, progress=False)
+        download(f"{address}/{sub}/", staging / "listing", limit=2**24, timeout=timeout, progress=False)
         links = re.findall(r'href="(?:\./)?([^"/?#]+)"', (staging / "listing").read_text("utf-8", "replace"))
         names = {urllib.parse.unquote(html.unescape(link)) for link in links}
         names = sorted(name for name in names if re.fullmatch(r"[^./\\:][^/\\:]*\.(jpe?g)", name))
@@ -332,7 +276,7 @@ def _from_mirror(item: Item, base: str, staging: Path, *, timeout: float, progre
 
     def one(place):
         file, link = ready / place[0] / place[1], f"{address}/{place[0]}/{urllib.parse.quote(place[1])}"
-        _download(link, file, limit=item.limit, timeout=timeout, progress=False)
+        download(link, file, limit=item.limit, timeout=timeout, progress=False)
         return file.stat().st_size
 
     written = 0
@@ -351,110 +295,15 @@ def _from_mirror(item: Item, base: str, staging: Path, *, timeout: float, progre
 # Unpacking and converting.
 
 
-def _members(archive: Path, limit: int):
-    """Yield (name, size, opener) of an archive's regular files; refuse whatever could lead out of the folder."""
-
-    def safe(name, regular):
-        parts = PurePosixPath(name.replace("\\", "/"))
-        if not regular or parts.is_absolute() or ".." in parts.parts or PureWindowsPath(name).drive:
-            raise FetchError(f"the archive is unsafe: {name!r} is a link, a device or leads out of the folder")
-        return name
-
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
-            for member in file.infolist():
-                kind = stat.S_IFMT(member.external_attr >> 16)
-                safe(member.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
-                if not member.is_dir():
-                    yield member.filename, lambda member=member: file.open(member)
-    elif tarfile.is_tarfile(archive):
-        total = 0
-        with tarfile.open(archive) as file:
-            for member in file:
-                safe(member.name, member.isreg() or member.isdir())
-                total += member.size  # even what is skipped has to be inflated
-                if total > limit:
-                    raise FetchError(f"the archive holds more than the {limit:,} bytes expected at most")
-                if member.isreg():
-                    yield member.name, lambda member=member: file.extractfile(member)
-    else:
-        with open(archive, "rb") as file:
-            raise FetchError(f"expected a .zip or .tar archive, got a file that begins with {file.read(20)!r}")
-
-
-def _unpack(archive: Path, item: Item, target: Path) -> None:
-    target.mkdir()
-    written, most = 0, 1000 + 10 * item.files
-    try:
-        for count, (name, opener) in enumerate(_members(archive, item.limit)):
-            if count >= most:
-                raise FetchError(f"the archive has more than the {most:,} members expected at most")
-            place = next((match.expand(to) for pattern, to in item.unpack if (match := re.search(pattern, name))), None)
-            if place is None or (target / place).exists():  # Kaggle's archives hold everything twice
-                continue
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
-            with opener() as source, open(target / place, "wb") as file:
-                while chunk := source.read(2**20):
-                    written += len(chunk)
-                    if written > item.limit:
-                        raise FetchError(f"the archive holds more than the {item.limit:,} bytes expected at most")
-                    file.write(chunk)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError) as error:
-        if isinstance(error, FetchError):
-            raise
-        raise FetchError(f"the archive is damaged or encrypted ({error})") from error
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Rebuilds NumPy arrays and refuses everything else that a pickle may name."""
-
-    def find_class(self, module, name):
-        rebuilding = module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct"
-        if not rebuilding and (module, name) not in (("numpy", "ndarray"), ("numpy", "dtype")):
-            raise pickle.UnpicklingError(f"the pickle names {module}.{name}, which no array needs")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def _convert_cifar10(folder: Path) -> dict[str, np.ndarray]:
-    arrays = {}
-    for split, pattern in (("train", "data_batch_*"), ("test", "test_batch")):
-        batches = []
-        for file in sorted(folder.glob(pattern)):
-            with open(file, "rb") as stream:
-                batches.append(_ArraysOnly(stream, encoding="bytes").load())
-        pixels = np.concatenate([batch[b"data"] for batch in batches])  # (n, 3072), channel after channel
-        arrays[f"x_{split}"] = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-        arrays[f"y_{split}"] = np.concatenate([batch[b"labels"] for batch in batches]).astype("uint8")[:, None]
-    return arrays
-
-
-def _convert_imdb(archive: Path) -> dict[str, np.ndarray]:
-    arrays = {}
-    with zipfile.ZipFile(archive) as file:
-        for split in ("train", "test"):
-            with file.open(f"x_{split}.npy") as stream:
-                version = np.lib.format.read_magic(stream)[0]
-                (np.lib.format.read_array_header_1_0 if version == 1 else np.lib.format.read_array_header_2_0)(stream)
-                reviews = _ArraysOnly(stream).load()
-            with file.open(f"y_{split}.npy") as stream:
-                arrays[f"labels_{split}"] = np.lib.format.read_array(stream, allow_pickle=False).astype("int8")
-            arrays[f"tokens_{split}"] = np.concatenate([np.asarray(review, "int32") for review in reviews])
-            arrays[f"offsets_{split}"] = np.cumsum([0, *map(len, reviews)], dtype="int64")
-    return arrays
-
-
-CONVERTERS = {"cifar10": _convert_cifar10, "imdb": _convert_imdb}
-
-
 def _prepare(item: Item, raw: Path, staging: Path) -> Path:
     """Turn what a source serves into the item as it lies on disk."""
     ready = staging / Path(item.path).name
     if item.unpack:
-        _unpack(raw, item, staging / "unpacked")
+        archives.unpack(raw, item.unpack, staging / "unpacked", limit=item.limit, files=item.files)
         raw = staging / "unpacked"
     if item.convert:
         try:
-            np.savez(ready, **CONVERTERS[item.convert](raw))
+            np.savez(ready, **archives.CONVERTERS[item.convert](raw))
         except (pickle.UnpicklingError, zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError) as error:
             raise FetchError(f"cannot be converted to {item.path} ({error})") from error
         return ready
@@ -501,7 +350,7 @@ def _from_sources(
                 if archive:
                     shutil.copyfile(archive, raw)
                 else:
-                    _download(address, raw, limit=_with_slack(source.size), **options)
+                    download(address, raw, limit=_with_slack(source.size), **options)
                 _compare(raw, source, "" if archive else record.get(source.addresses[0], ""), str(address))
                 kept = {} if archive or source.digest else {source.addresses[0]: digest(raw, "sha256")}
                 ready = _prepare(item, raw, attempt)

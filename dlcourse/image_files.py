@@ -272,6 +272,7 @@ def _decode(files: list[Path], path: str, shape: tuple[int, ...]) -> None:
     size, mode = shape[1:3], "L" if shape[3] == 1 else "RGB"
 
     def read(number):
+        """Decode one file into its row; what is wrong with it, or None."""
         try:
             with _opened(files[number]) as image:
                 image.draft(mode, size)  # a JPEG can be decoded at a half, a quarter or an eighth

@@ -1,4 +1,4 @@
-"""Starting a lesson: seeds, device line, profile budgets, precision, cost card.
+"""Starting a lesson: seeds, device line, profile budgets, cost card.
 
 Keras and TensorFlow are imported inside the functions that need them, so that ``--help`` stays quick.
 """
@@ -122,36 +122,6 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
     print(f"{name}: profile {profile}, source {source}, seed {seed}, on {lesson.device}")
     print(", ".join(f"{package} {version}" for package, version in versions().items()))
     return lesson
-
-
-@functools.cache
-def fastest_precision() -> str:
-    """The Keras dtype policy in which this machine multiplies matrices fastest, by measurement.
-
-    ``mixed_bfloat16`` pays where the processor or GPU has units for it (AVX512-BF16, AMX, Ampere and later) and is
-    many times slower where it has not, so a short trial decides better than a list of processors would.
-
-    Returns:
-        ``"mixed_bfloat16"`` if it is at least 1.3 times as fast as float32, else ``"float32"``.
-    """
-    import tensorflow as tf
-
-    @tf.function
-    def product(matrix):
-        return tf.linalg.matmul(matrix, matrix)
-
-    def seconds(dtype):
-        """The best of five trials, since other work on the machine only ever adds time."""
-        matrix = tf.cast(tf.random.stateless_uniform((1024, 1024), seed=(0, 1)), dtype)
-        product(matrix).numpy()  # traces and warms up
-        trials = []
-        for _ in range(5):
-            started = time.perf_counter()
-            product(matrix).numpy()
-            trials.append(time.perf_counter() - started)
-        return min(trials)
-
-    return "mixed_bfloat16" if seconds(tf.float32) > 1.3 * seconds(tf.bfloat16) else "float32"
 
 
 def versions() -> dict[str, str]:

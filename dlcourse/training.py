@@ -1,7 +1,5 @@
 """What `fit` is given: an epoch log and a faster batch normalisation; `compile` and `fit` stay in the notebooks."""
 
-import json
-import re
 import time
 
 import keras
@@ -68,12 +66,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     Keras 3 composes batch normalisation from elementary operations, which on a CPU is several
     times slower than the fused kernel. Arguments, weights and results are those of Keras'
-    layer. The class also keeps its name: an `.h5` file stores only that, so plain Keras loads
-    a saved model without this module. (A `.keras` file stores the module too and needs it.)
+    layer, whose name it bears, so that a saved model needs plain Keras only.
 
     The kernel takes images (batch, height, width, channels) in float32, bfloat16 or float16,
     normalised over the last axis; anything else, a mask included, goes to Keras' computation.
     """
+
+    __module__ = "keras.layers"  # what a config and a saved model name
 
     def call(self, inputs, training=None, mask=None):
         """Normalise `inputs`, (batch, height, width, channels); shape and dtype stay."""
@@ -103,16 +102,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.moving_mean.assign(self.moving_mean * self.momentum + outputs.batch_mean * (1 - self.momentum))
         self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
         return outputs.y
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """A copy of a model trained in mixed precision that computes in float32 with Keras' own layers.
-
-    A saved model should: bfloat16 is fast on processors that have units for it and very slow on all others. The
-    weights are float32 anyway.
-    """
-    config = re.sub(r'"mixed_b?float16"', '"float32"', json.dumps(model.get_config()))
-    config = config.replace(f'"module": "{__name__}"', '"module": "keras.layers"')
-    copy = type(model).from_config(json.loads(config))
-    copy.set_weights(model.get_weights())
-    return copy

@@ -14,13 +14,18 @@ from dlcourse import paths
 PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
-    {"paths"}, {"runtime"}, {"catalogue"}, {"samples"}, {"glove"}, {"images", "image_files", "text"}, {"backbones"},
-    {"training"}, {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"batch"}, {"service"},
-    {"__main__"},
+    {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"samples"}, {"glove"},
+    {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"}, {"checkpoints"}, {"evaluation"},
+    {"figures"}, {"explain"}, {"reports"}, {"report_page"}, {"batch"}, {"service"}, {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-NETWORK_FREE = ("evaluation", "figures", "reports")  # no TensorFlow, no Keras, not through another module either
-MOST_LINES = 3_650  # about 3,500 are wanted; a quarter of them are docstrings
+NETWORK_FREE = (
+    "evaluation",
+    "figures",
+    "reports",
+    "report_page",
+)  # no TensorFlow, no Keras, not through another module either
+MOST_LINES = 4_000  # a third of them are docstrings and blank
 # Drawing can hide nothing of what is taught, so `figures` is left out of the count. Lesson 02, the fullest, works on
 # two datasets; more than this, and a lesson is hiding something.
 MOST_CALLS = 14

@@ -1,4 +1,4 @@
-"""Pretrained bodies, the stand-in, and the feature bank: what it computes, keeps and never reads by mistake."""
+"""Pretrained bodies, the stand-in, and cutting them in two."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from sklearn.linear_model import LogisticRegression
 
-from dlcourse import backbones, checkpoints, paths
+from dlcourse import backbones, checkpoints, feature_bank
 from dlcourse.samples import pets
 
 
@@ -21,28 +21,6 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def pictures():
     return np.random.default_rng(0).integers(0, 256, (70, 32, 32, 3), dtype=np.uint8)
-
-
-@pytest.fixture(scope="module")
-def small():
-    """A quick body."""
-    keras.utils.set_random_seed(0)
-    return keras.Sequential(
-        [
-            keras.Input((32, 32, 3)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.MaxPooling2D(6),
-        ]
-    )
-
-
-def varied():
-    return keras.Sequential([layers.RandomFlip("horizontal", seed=1), layers.RandomTranslation(0.2, 0.2, seed=2)])
-
-
-def kept(cache):
-    return sorted(path.name for path in (cache / "features").glob("*.npy"))
 
 
 # Bodies
@@ -122,7 +100,7 @@ def test_the_stand_in_beats_its_own_random_weights():
     scores = {}
     for weights in ("published", "random"):
         keras.utils.set_random_seed(0)
-        maps = backbones.features(backbones.load(backbones.STAND_IN, 64, weights=weights).model, images)[0]
+        maps = feature_bank.features(backbones.load(backbones.STAND_IN, 64, weights=weights).model, images)[0]
         pooled = maps.mean(axis=(1, 2), dtype=np.float64)
         pooled = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-9)
         model = LogisticRegression(max_iter=2000, C=0.1).fit(pooled[:400], labels[:400])
@@ -168,112 +146,3 @@ def test_a_model_joined_from_the_halves_can_be_saved(tmp_path, pictures):
         preprocessing="0 to 255", provenance={}, scores={},
     )  # fmt: skip
     checkpoints.load(tmp_path / "joined.h5")
-
-
-# The bank
-
-
-def test_features_are_those_of_the_model(small, pictures):
-    bank = backbones.features(small, pictures, precision="float32", dtype="float32")
-    assert bank.shape == (1, 70, 5, 5, 4)
-    assert np.allclose(bank[0], small.predict(pictures.astype("float32"), verbose=0), atol=1e-5)
-
-
-def test_bfloat16_stays_within_its_tolerance(small, pictures):
-    exact, quick = (backbones.features(small, pictures, precision=p) for p in ("float32", "mixed_bfloat16"))
-    assert not np.array_equal(exact, quick)
-    assert np.linalg.norm(exact - quick) < 0.02 * np.linalg.norm(exact)
-    assert backbones.faster_precision(small, pictures[:8]) in ("float32", "mixed_bfloat16")
-
-
-def test_the_second_reading_computes_nothing(small, pictures, cache, monkeypatch):
-    first = np.array(backbones.features(small, pictures, precision="float32"))
-    monkeypatch.setattr(backbones, "_compiled", None)
-    assert np.array_equal(backbones.features(small, pictures, precision="float32"), first)
-    assert len(kept(cache)) == 1
-
-
-def test_views_vary_and_repeat(small, pictures):
-    bank = backbones.features(small, pictures, augment=varied(), views=2, precision="float32")
-    assert bank.shape == (2, 70, 5, 5, 4)
-    assert not np.array_equal(bank[0], bank[1])
-    with pytest.raises(ValueError, match="views=2 needs augment"):
-        backbones.features(small, pictures, views=2)
-
-
-CHANGES = {
-    "weights": lambda model, images: (changed(model), images, {}),
-    "preprocessing": lambda model, images: (keras.Sequential([layers.Rescaling(0.5), *model.layers]), images, {}),
-    "a pixel": lambda model, images: (
-        model,
-        np.where(np.arange(70)[:, None, None, None] == 69, 255 - images, images),
-        {},
-    ),
-    "order": lambda model, images: (model, images[::-1], {}),
-    "augmentation": lambda model, images: (model, images, {"augment": varied()}),
-    "precision": lambda model, images: (model, images, {"precision": "mixed_bfloat16"}),
-}
-
-
-def changed(model):
-    copy = keras.models.clone_model(model)
-    weights = model.get_weights()
-    weights[-1] = weights[-1] + 1e-3
-    copy.set_weights(weights)
-    return copy
-
-
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_change_computes_anew(small, pictures, cache, what):
-    backbones.features(small, pictures, precision="float32")
-    model, images, options = CHANGES[what](small, pictures)
-    if not model.built:
-        model.build((None, 32, 32, 3))
-    backbones.features(model, images, **{"precision": "float32", **options})
-    assert len(kept(cache)) == 2
-
-
-def test_another_seed_or_number_of_views_computes_anew(small, pictures, cache):
-    for options in ({"views": 1}, {"views": 2}, {"views": 2, "seed": 1}):
-        backbones.features(small, pictures, augment=varied(), precision="float32", **options)
-    assert len(kept(cache)) == 3
-
-
-def test_a_bank_whose_making_was_killed_goes_on_and_is_the_same(small, cache, monkeypatch):
-    images = np.random.default_rng(1).integers(0, 256, (32 * 25, 32, 32, 3), dtype=np.uint8)
-    whole = np.array(backbones.features(small, images, augment=varied(), precision="float32"))
-    (file,) = (cache / "features").glob("*.npy")
-    file.unlink()
-    compiled, calls = backbones._compiled, []
-
-    def failing(model, augment):
-        run = compiled(model, augment)
-
-        def counted(batch):
-            calls.append(len(batch))
-            if len(calls) == 23:
-                raise KeyboardInterrupt
-            return run(batch)
-
-        return counted
-
-    monkeypatch.setattr(backbones, "_compiled", failing)
-    with pytest.raises(KeyboardInterrupt):
-        backbones.features(small, images, augment=varied(), precision="float32")
-    assert not kept(cache)
-    again = backbones.features(small, images, augment=varied(), precision="float32")
-    assert len(calls) == 23 + 5  # twenty batches were on disk
-    assert np.array_equal(again, whole)
-    assert {path.suffix for path in (cache / "features").iterdir()} == {".npy", ".lock"}
-
-
-def test_numbers_too_large_are_refused(pictures):
-    large = keras.Sequential([keras.Input((32, 32, 3)), layers.Rescaling(1e6)])
-    with pytest.raises(ValueError, match="need dtype='float32'"):
-        backbones.features(large, pictures, precision="float32")
-    assert backbones.features(large, pictures, precision="float32", dtype="float32").max() > 1e6
-
-
-def test_the_cache_is_where_it_belongs(small, pictures):
-    backbones.features(small, pictures, precision="float32")
-    assert (paths.cache() / "features").is_dir()

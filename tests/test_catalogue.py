@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import requests
 
-from dlcourse import catalogue, paths
+from dlcourse import catalogue, downloads, paths
 
 GOOD = b"the good file\n" * 1000
 JPEG = b"\xff\xd8\xff\xe0 a photograph "
@@ -238,7 +238,7 @@ def test_a_redirect_from_https_to_http_is_refused():
     response = requests.Response()  # the loopback has no certificate
     response.url, response.status_code, response.headers["location"] = "https://a.org/x", 302, "http://a.org/x"
     with pytest.raises(catalogue.FetchError, match=r"redirects from https to http://a\.org/x"):
-        catalogue._check_redirect(response)
+        downloads._check_redirect(response)
 
 
 @pytest.mark.parametrize("begun", [b"", GOOD[:5000]], ids=["before-the-answer", "in-the-middle"])

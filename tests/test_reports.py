@@ -7,7 +7,7 @@ import re
 import pandas as pd
 import pytest
 
-from dlcourse import evaluation, paths, reports
+from dlcourse import evaluation, paths, report_page, reports
 
 LESSON = "02_digits_cnn"
 COST = {"minutes": 1.25, "peak_memory_mb": 1234.5, "cores": 2}
@@ -328,7 +328,7 @@ def test_a_finished_lesson_without_scores_is_ok(outputs):
 
 
 def page(*lessons):
-    return reports.write_page(list(lessons or [LESSON])).read_text(encoding="utf-8")
+    return report_page.write(list(lessons or [LESSON])).read_text(encoding="utf-8")
 
 
 def test_the_page_fetches_nothing(outputs):

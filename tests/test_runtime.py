@@ -180,29 +180,6 @@ def test_peak_memory_stays_after_the_memory_was_given_back():
     assert during < 64_000  # megabytes, not kilobytes
 
 
-def test_the_fastest_precision_is_a_policy_that_keras_knows():
-    assert runtime.fastest_precision() in ("float32", "mixed_bfloat16")
-    keras.dtype_policies.get(runtime.fastest_precision())
-
-
-def test_the_fastest_precision_is_measured_once():
-    runtime.fastest_precision()
-    before = runtime.fastest_precision.cache_info().misses
-    runtime.fastest_precision()
-    assert runtime.fastest_precision.cache_info().misses == before
-
-
-def test_measuring_the_precision_changes_neither_the_policy_nor_the_random_numbers(folders):
-    start(seed=1)
-    expected = draw()
-    start(seed=1)
-    policy = keras.config.dtype_policy().name
-    runtime.fastest_precision.cache_clear()
-    runtime.fastest_precision()
-    assert keras.config.dtype_policy().name == policy
-    assert draw() == expected
-
-
 def test_outputs_follow_the_environment_at_the_time_of_the_start(folders, monkeypatch, tmp_path):
     start()
     monkeypatch.setenv("DLCOURSE_OUTPUTS", str(tmp_path / "later"))

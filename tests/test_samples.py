@@ -87,8 +87,8 @@ def test_digits_are_easy_for_a_linear_model(digit_sets):
 
 def test_shapes_have_the_form_of_cifar10(shape_sets):
     (x_train, y_train), (x_test, y_test) = shape_sets
-    assert x_train.shape == (6000, 32, 32, 3)
-    assert x_test.shape == (2000, 32, 32, 3)
+    assert x_train.shape == (4000, 32, 32, 3)
+    assert x_test.shape == (1000, 32, 32, 3)
     assert x_train.dtype == x_test.dtype == numpy.uint8
     assert y_train.dtype == y_test.dtype == numpy.int64
     assert len(shapes.CLASSES) == len(set(shapes.CLASSES)) == 10
@@ -96,8 +96,8 @@ def test_shapes_have_the_form_of_cifar10(shape_sets):
 
 def test_every_kind_of_shape_is_as_frequent(shape_sets):
     (_, y_train), (_, y_test) = shape_sets
-    assert numpy.bincount(y_train).tolist() == [600] * 10
-    assert numpy.bincount(y_test).tolist() == [200] * 10
+    assert numpy.bincount(y_train).tolist() == [400] * 10
+    assert numpy.bincount(y_test).tolist() == [100] * 10
 
 
 def test_the_same_seed_draws_the_same_shapes():

@@ -208,31 +208,3 @@ def test_plain_keras_loads_a_model_with_fused_normalisation_without_this_project
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     np.testing.assert_allclose(np.load(tmp_path / "predictions.npy"), model.predict(pictures(), verbose=0), atol=1e-5)
-
-
-# ---- back to float32 ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [keras.layers.BatchNormalization, training.BatchNormalization])
-def test_a_model_trained_in_mixed_precision_computes_in_float32_afterwards(kind):
-    mixed = small_network(kind, dtype="mixed_bfloat16")
-    mixed.compile(loss="categorical_crossentropy")
-    mixed.fit(pictures(), keras.utils.to_categorical([0, 1, 0, 1]), verbose=0)
-    plain = training.in_float32(mixed)
-    assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
-    assert type(plain.layers[1]) is keras.layers.BatchNormalization
-    for ours, theirs in zip(plain.get_weights(), mixed.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    difference = plain.predict(pictures(), verbose=0) - mixed.predict(pictures(), verbose=0)
-    assert 0 < np.abs(difference).max() < 0.02  # bfloat16 rounds, so equal would mean that nothing was changed
-
-
-def test_the_policy_of_the_process_changes_neither_by_the_copy_nor_the_copy_by_it():
-    before = keras.config.dtype_policy().name
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        plain = training.in_float32(small_network())
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
-        assert {layer.compute_dtype for layer in plain.layers} == {"float32"}
-    finally:
-        keras.config.set_dtype_policy(before)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcourse import backbones, images, runtime, training
+from dlcourse import backbones, images, precisions, training
 from dlcourse.samples import shapes
 
 SEED, SIZE = 7, 64
@@ -71,7 +71,7 @@ def main(epochs: int = 20) -> None:
     keras.utils.set_random_seed(SEED)
     (x_train, y_train), (x_test, y_test) = shapes.load(seed=SEED, train=12_000, test=1_000, image_size=SIZE)
     batches = images.Batches(x_train, y_train, 64, vary, SEED)
-    keras.config.set_dtype_policy(runtime.fastest_precision())
+    keras.config.set_dtype_policy(precisions.fastest())
     model = normalised()
     rate = keras.optimizers.schedules.CosineDecay(
         2e-4, epochs * len(batches) * 9 // 10, warmup_target=2e-3, warmup_steps=epochs * len(batches) // 10
@@ -83,7 +83,7 @@ def main(epochs: int = 20) -> None:
     held_out = x_test.astype("float32"), y_test
     model.fit(batches, epochs=epochs, validation_data=held_out, callbacks=[training.EpochLog("shapes")], verbose=0)
     keras.config.set_dtype_policy("float32")
-    model = training.in_float32(model)
+    model = precisions.converted(model, "float32")
     body = folded(model)
     inputs = held_out[0][:64] / 127.5 - 1
     maps = model.layers[-4].output

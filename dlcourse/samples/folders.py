@@ -16,29 +16,29 @@ from dlcourse.samples import drawing, pets, radiographs
 
 def pets_folder() -> Path:
     """The folder of `cat/` and `dog/`."""
-
-    def draw(folder):
-        images, labels = pets.load()
-        _write(images, [folder / (kind := pets.CLASSES[y]) / f"{kind}.{i}.png" for i, y in enumerate(labels)])
-
-    return _drawn("pets", pets, draw)
+    return _drawn("pets", pets, _draw_pets)
 
 
 def radiographs_folder() -> Path:
     """The folder of `train/` and `test/`, each with `NORMAL/` and `PNEUMONIA/`; `lungs/` and `opacities/` are masks."""
+    return _drawn("radiographs", radiographs, _draw_radiographs)
 
-    def draw(folder):
-        for split, part in zip(("train", "test"), radiographs.load(), strict=True):
-            names = []
-            for number, (label, patient) in enumerate(zip(part.labels, part.patients, strict=True)):
-                kind = (None, "bacteria", "virus")[label]
-                name = f"person{patient}_{kind}_{number}.png" if kind else f"IM-{patient:04}-{number:04}.png"
-                names.append(("PNEUMONIA/" if kind else "NORMAL/") + name)
-            _write(part.images, [folder / split / name for name in names])
-            for masks in ("lungs", "opacities"):
-                _write(getattr(part, masks), [folder / masks / split / name for name in names])
 
-    return _drawn("radiographs", radiographs, draw)
+def _draw_pets(folder: Path) -> None:
+    images, labels = pets.load()
+    _write(images, [folder / (kind := pets.CLASSES[y]) / f"{kind}.{i}.png" for i, y in enumerate(labels)])
+
+
+def _draw_radiographs(folder: Path) -> None:
+    for split, part in zip(("train", "test"), radiographs.load(), strict=True):
+        names = []
+        for number, (label, patient) in enumerate(zip(part.labels, part.patients, strict=True)):
+            kind = (None, "bacteria", "virus")[label]
+            name = f"person{patient}_{kind}_{number}.png" if kind else f"IM-{patient:04}-{number:04}.png"
+            names.append(("PNEUMONIA/" if kind else "NORMAL/") + name)
+        _write(part.images, [folder / split / name for name in names])
+        for masks in ("lungs", "opacities"):
+            _write(getattr(part, masks), [folder / masks / split / name for name in names])
 
 
 def _drawn(name: str, module, draw) -> Path:

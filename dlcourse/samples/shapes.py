@@ -168,7 +168,7 @@ def _draw_set(count, image_size, seed, part):
     return images, labels
 
 
-def load(seed=0, train=6000, test=2000, image_size=32, mislabelled=0.05):
+def load(seed=0, train=4000, test=1000, image_size=32, mislabelled=0.05):
     """Shapes for training and test, as many labels of each kind (to within one).
 
     As in most real collections, some labels are wrong, so that no network can be right about all test images.
