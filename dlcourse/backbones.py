@@ -21,6 +21,15 @@ _FILES = {
     "efficientnetb7": "efficientnetb7_notop.h5",
 }
 NAMES = (*_FILES, STAND_IN)
+_BOUNDARIES = {
+    "vgg16": "block4_pool",
+    "resnet50v2": "conv4_block6_out",
+    "mobilenetv2": "block_12_add",
+    "mobilenetv2_035": "block_12_add",
+    "efficientnetb0": "block5c_add",
+    "efficientnetb7": "block5j_add",
+    STAND_IN: "block3_pool",
+}
 
 
 @dataclass(frozen=True)
@@ -32,11 +41,13 @@ class Backbone:
         weights: what the weights are, as figures and model cards have to name them.
         model: RGB images (n, height, width, 3), 0 to 255 -> feature maps (n, rows, columns, channels). Its own
             preprocessing comes first in it.
+        boundary: a layer of it behind which the last blocks lie that one customarily fine-tunes.
     """
 
     name: str
     weights: str
     model: keras.Model
+    boundary: str
 
 
 def choose(name: str, own: str) -> str:
@@ -94,17 +105,18 @@ def load(name: str, image_size: int, *, weights: str = "published") -> Backbone:
             raise ValueError(f"{file} does not hold weights of {name}: {str(error).splitlines()[0]}") from error
     model = keras.Sequential([keras.Input((image_size, image_size, 3)), *_preprocessing(name), body], name=name)
     model.trainable = False
-    return Backbone(name, _label(name, file), model)
+    return Backbone(name, _label(name, file), model, _BOUNDARIES[name])
 
 
-def split(body: keras.Model, boundary: str) -> tuple[keras.Model, keras.Model]:
-    """Cut a functional model behind the layer `boundary`: what stays frozen, and what is fine-tuned on its output.
+def split(model: keras.Model, boundary: str) -> tuple[keras.Model, keras.Model]:
+    """Cut a :attr:`Backbone.model` behind a layer of its body: what stays frozen, and what is fine-tuned on its output.
 
-    The two share their layers with `body`, so what the upper part learns is learned by `body` too.
+    The two share their layers with `model`, so what the upper part learns is learned by `model` too.
 
     Raises:
         ValueError: if there is no such layer, or the rest does not hang on it alone.
     """
+    *preprocessing, body = model.layers
     names = [layer.name for layer in body.layers]
     if boundary not in names:
         raise ValueError(f"{body.name} has no layer {boundary!r}; its last ones are {', '.join(names[-5:])}")
@@ -115,17 +127,18 @@ def split(body: keras.Model, boundary: str) -> tuple[keras.Model, keras.Model]:
         raise ValueError(
             f"{body.name} cannot be cut at {boundary!r}: later layers also use what is before it"
         ) from error
-    return keras.Model(body.inputs, middle, name=f"{body.name}_lower"), upper
+    lower = keras.Model(body.inputs, middle, name=f"{body.name}_lower")
+    return keras.Sequential([keras.Input(model.input_shape[1:]), *preprocessing, lower]), upper
 
 
 def stand_in(image_size: int) -> keras.Model:
     """The stand-in's body: four blocks of two 3x3 convolutions in the manner of VGG, 210,000 parameters."""
     inputs = keras.Input((image_size, image_size, 3))
     maps = inputs
-    for filters in (16, 32, 64, 96):
+    for block, filters in enumerate((16, 32, 64, 96), start=1):
         for _ in range(2):
             maps = layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_initializer="he_normal")(maps)
-        maps = layers.MaxPooling2D()(maps)
+        maps = layers.MaxPooling2D(name=f"block{block}_pool")(maps)
     return keras.Model(inputs, maps, name="stand_in")
 
 

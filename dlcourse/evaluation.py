@@ -83,6 +83,46 @@ def bootstrap(
     return Score(float(metric(labels, scores)), float(low), float(high), len(labels))
 
 
+def difference(
+    metric: Callable[[np.ndarray, np.ndarray], float],
+    labels: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """How much better `second` is than `first` on the same examples, with its paired bootstrap interval.
+
+    Both models are asked about the same redrawn examples, so that what is hard for both cancels. An interval that
+    holds 0 means that the test set cannot tell them apart.
+
+    Args:
+        metric: called as ``metric(labels, scores)``.
+        labels: integers, (n,).
+        first, second: scores of the two models, (n, ...) each.
+        resamples, seed: as in :func:`bootstrap`.
+    """
+    both = np.stack(_same_length(first, second), axis=1)
+    return bootstrap(
+        lambda truth, pair: metric(truth, pair[:, 1]) - metric(truth, pair[:, 0]),
+        labels, both, resamples=resamples, seed=seed,
+    )  # fmt: skip
+
+
+def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """p-value of McNemar's exact test that two classifiers err equally often on the same examples.
+
+    Args:
+        labels, first, second: integers, (n,): the truth and the answers of the two.
+
+    Source: McNemar (1947), Psychometrika 12, 153-157; exact binomial form.
+    """
+    right = [np.equal(*_same_length(labels, answers)) for answers in (first, second)]
+    only_first, only_second = int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
+    return float(stats.binomtest(only_first, only_first + only_second).pvalue) if only_first + only_second else 1.0
+
+
 def auroc(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Score:
     """Area under the ROC curve with its bootstrap interval; `probabilities` are of class 1, (n,)."""
     return bootstrap(metrics.roc_auc_score, labels, probabilities, seed=seed)

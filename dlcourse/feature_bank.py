@@ -62,6 +62,45 @@ def features(
     return np.load(path, mmap_mode="r")
 
 
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of a bank for `fit`, every epoch from the next view of the images.
+
+    Args:
+        bank: (views, n, ...), from :func:`features`.
+        labels: (n,) or (n, classes).
+        batch_size: rows a batch; the last one may be smaller.
+        seed: of the shuffling.
+        balanced: draw the classes equally often, n rows an epoch, with replacement; needs labels (n,).
+    """
+
+    def __init__(self, bank: np.ndarray, labels: np.ndarray, batch_size: int, *, seed: int, balanced: bool = False):
+        super().__init__()
+        self.bank, self.labels, self.batch_size = bank, np.asarray(labels), batch_size
+        if self.labels.shape[:1] != bank.shape[1:2] or (balanced and self.labels.ndim > 1):
+            raise ValueError(f"expected a label for each of {bank.shape[1]} rows; got labels {self.labels.shape}")
+        self.chances = (1 / np.bincount(self.labels)[self.labels]) if balanced else None
+        self.random, self.epoch = np.random.default_rng(seed), -1
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self.labels) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """One batch of features, float32, and its labels."""
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.bank[self.epoch % len(self.bank)][rows].astype("float32"), self.labels[rows]
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next view and draw its order."""
+        self.epoch += 1
+        count = len(self.labels)
+        if self.chances is None:
+            self.order = self.random.permutation(count)
+        else:
+            self.order = self.random.choice(count, count, p=self.chances / self.chances.sum())
+
+
 def _key(model, images, augment, views, seed, precision, dtype) -> str:
     digest = hashlib.sha256()
     recipe = _without_names(augment.get_config()) if augment is not None else None

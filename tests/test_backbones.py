@@ -112,19 +112,27 @@ def test_the_stand_in_beats_its_own_random_weights():
 
 
 def test_a_body_is_cut_into_two_that_give_the_same(pictures):
-    body = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.35)
-    lower, upper = backbones.split(body, "block_13_expand_relu")
-    inputs = pictures[:4].astype("float32") / 127.5 - 1
-    assert np.allclose(upper(lower(inputs)), body(inputs), atol=1e-5)
+    backbone = backbones.load("mobilenetv2_035", 32, weights="random")
+    lower, upper = backbones.split(backbone.model, backbone.boundary)
+    inputs = pictures[:4].astype("float32")
+    assert np.allclose(upper(lower(inputs)), backbone.model(inputs), atol=1e-5)
 
 
 def test_what_the_upper_half_learns_is_learned_by_the_body(pictures):
-    body = backbones.stand_in(32)
-    lower, upper = backbones.split(body, body.layers[5].name)
-    before = body.get_weights()[-1].copy()
+    model = backbones.load(backbones.STAND_IN, 32).model
+    lower, upper = backbones.split(model, "block3_pool")
+    before = model.get_weights()[-1].copy()
     upper.layers[-2].bias.assign(np.arange(96))
-    assert not np.array_equal(body.get_weights()[-1], before)
-    assert len(lower.weights) + len(upper.weights) == len(body.weights)
+    assert not np.array_equal(model.get_weights()[-1], before)
+    assert len(lower.weights) + len(upper.weights) == len(model.weights)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "resnet50v2", "mobilenetv2_035", "efficientnetb0", "stand-in"])
+def test_every_body_has_the_layer_it_is_customarily_cut_at(name):
+    backbone = backbones.load(name, 32, weights="random")
+    lower, upper = backbones.split(backbone.model, backbone.boundary)
+    assert upper.input_shape == lower.output_shape
+    assert upper.output_shape == backbone.model.output_shape
 
 
 @pytest.mark.parametrize(
@@ -132,9 +140,9 @@ def test_what_the_upper_half_learns_is_learned_by_the_body(pictures):
     [("nowhere", "has no layer 'nowhere'"), ("block_2_expand", "cannot be cut at 'block_2_expand'")],
 )
 def test_a_wrong_cut_is_refused(boundary, message):
-    body = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(32, 32, 3), alpha=0.35)
+    model = backbones.load("mobilenetv2_035", 32, weights="random").model
     with pytest.raises(ValueError, match=message):
-        backbones.split(body, boundary)
+        backbones.split(model, boundary)
 
 
 def test_a_model_joined_from_the_halves_can_be_saved(tmp_path, pictures):

@@ -183,3 +183,36 @@ def test_a_matrix_of_a_working_model_is_not_independent():
     counts = np.array([[80, 20], [10, 90]])
     assert evaluation.independence(counts) < 1e-20
     assert evaluation.independence(counts) == stats.chi2_contingency(counts, correction=True).pvalue
+
+
+# Two models on the same examples
+
+
+def accuracy_of(labels, answers):
+    return np.mean(labels == answers)
+
+
+def test_the_difference_of_two_models_is_paired():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 400)
+    first = np.where(random.random(400) < 0.3, 1 - labels, labels)  # 30 % wrong
+    second = first.copy()
+    second[:20] = labels[:20]  # right wherever the first is, and on some of its mistakes
+    found = evaluation.difference(accuracy_of, labels, first, second)
+    assert found.value == pytest.approx(np.mean(first[:20] != labels[:20]) * 20 / 400)
+    assert 0 < found.low < found.value < found.high < 0.05  # unpaired, the interval would be some 12 points wide
+
+
+def test_a_model_does_not_differ_from_itself():
+    labels = np.arange(10) % 2
+    assert evaluation.difference(accuracy_of, labels, labels, labels).as_dict() == {
+        "value": 0, "low": 0, "high": 0, "count": 10,
+    }  # fmt: skip
+    assert evaluation.mcnemar(labels, labels, labels) == 1
+
+
+def test_mcnemar_is_the_binomial_test_of_the_disagreements():
+    labels = np.ones(30, int)
+    first = np.array([1] * 10 + [0] * 2 + [1] * 18)
+    second = np.array([0] * 10 + [1] * 2 + [1] * 18)
+    assert evaluation.mcnemar(labels, first, second) == pytest.approx(2 * (1 + 12 + 66) / 2**12)

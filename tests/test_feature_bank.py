@@ -148,3 +148,39 @@ def test_numbers_too_large_are_refused_and_leave_nothing(pictures, cache):
 def test_the_cache_is_where_it_belongs(small, pictures):
     feature_bank.features(small, pictures, precision="float32")
     assert (paths.cache() / "features").is_dir()
+
+
+# Batches
+
+
+@pytest.fixture
+def numbered():
+    """A bank of two views and seven rows whose numbers say which they are: 10 * view + row."""
+    return (10 * np.arange(2)[:, None, None] + np.arange(7)[None, :, None]).astype("float16")
+
+
+def test_every_epoch_takes_each_row_once_from_the_next_view(numbered):
+    batches = feature_bank.Batches(numbered, np.arange(7), 3, seed=0)
+    orders = []
+    for view in (0, 1, 0):
+        drawn = [batches[number] for number in range(len(batches))]
+        assert [len(labels) for _, labels in drawn] == [3, 3, 1]
+        rows = np.concatenate([features for features, _ in drawn]).ravel()
+        labels = np.concatenate([labels for _, labels in drawn])
+        assert rows.dtype == np.float32
+        assert rows.tolist() == (10 * view + labels).tolist()
+        assert sorted(labels) == list(range(7))
+        orders.append(labels.tolist())
+        batches.on_epoch_end()
+    assert orders[0] != orders[2]
+
+
+def test_balanced_batches_draw_a_rare_class_as_often():
+    labels = np.repeat([0, 1], [90, 910])
+    batches = feature_bank.Batches(np.zeros((1, 1000, 1)), labels, 1000, seed=0, balanced=True)
+    assert abs(batches[0][1].mean() - 0.5) < 0.05
+
+
+def test_batches_refuse_labels_that_do_not_fit(numbered):
+    with pytest.raises(ValueError, match=r"a label for each of 7 rows; got labels \(6,\)"):
+        feature_bank.Batches(numbered, np.arange(6), 3, seed=0)
