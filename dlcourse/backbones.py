@@ -111,7 +111,8 @@ def load(name: str, image_size: int, *, weights: str = "published") -> Backbone:
 def split(model: keras.Model, boundary: str) -> tuple[keras.Model, keras.Model]:
     """Cut a :attr:`Backbone.model` behind a layer of its body: what stays frozen, and what is fine-tuned on its output.
 
-    The two share their layers with `model`, so what the upper part learns is learned by `model` too.
+    Both are frozen until ``trainable`` is set. They share their layers with `model`, so what the upper part learns is
+    learned by `model` too.
 
     Raises:
         ValueError: if there is no such layer, or the rest does not hang on it alone.
@@ -127,6 +128,7 @@ def split(model: keras.Model, boundary: str) -> tuple[keras.Model, keras.Model]:
         raise ValueError(
             f"{body.name} cannot be cut at {boundary!r}: later layers also use what is before it"
         ) from error
+    upper.trainable = False  # as its layers are; else setting it to True would not reach them
     lower = keras.Model(body.inputs, middle, name=f"{body.name}_lower")
     return keras.Sequential([keras.Input(model.input_shape[1:]), *preprocessing, lower]), upper
 

@@ -58,6 +58,7 @@ def bootstrap(
     labels: np.ndarray,
     scores: np.ndarray,
     *,
+    groups: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Score:
@@ -67,6 +68,7 @@ def bootstrap(
         metric: called as ``metric(labels, scores)``, for example ``sklearn.metrics.roc_auc_score``.
         labels: integers, (n,).
         scores: (n,) or (n, classes).
+        groups: whose example it is, (n,): whole patients are drawn, since images of one are alike. None: examples.
         resamples: how many times the test set is drawn anew, with replacement.
         seed: of the draws.
 
@@ -74,9 +76,12 @@ def bootstrap(
     """
     labels, scores = _same_length(labels, scores)
     random = np.random.default_rng(seed)
+    _, group = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
     values = []
     for _ in range(resamples):
-        drawn = random.integers(0, len(labels), len(labels))
+        drawn = random.integers(0, len(members), len(members))
+        drawn = drawn if groups is None else np.concatenate([members[number] for number in drawn])
         if len(np.unique(labels[drawn])) == len(np.unique(labels)):  # AUROC needs every class
             values.append(metric(labels[drawn], scores[drawn]))
     low, high = np.percentile(values, [2.5, 97.5])
@@ -89,6 +94,7 @@ def difference(
     first: np.ndarray,
     second: np.ndarray,
     *,
+    groups: np.ndarray | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Score:
@@ -101,12 +107,12 @@ def difference(
         metric: called as ``metric(labels, scores)``.
         labels: integers, (n,).
         first, second: scores of the two models, (n, ...) each.
-        resamples, seed: as in :func:`bootstrap`.
+        groups, resamples, seed: as in :func:`bootstrap`.
     """
     both = np.stack(_same_length(first, second), axis=1)
     return bootstrap(
         lambda truth, pair: metric(truth, pair[:, 1]) - metric(truth, pair[:, 0]),
-        labels, both, resamples=resamples, seed=seed,
+        labels, both, groups=groups, resamples=resamples, seed=seed,
     )  # fmt: skip
 
 
@@ -123,9 +129,39 @@ def mcnemar(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
     return float(stats.binomtest(only_first, only_first + only_second).pvalue) if only_first + only_second else 1.0
 
 
-def auroc(labels: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> Score:
-    """Area under the ROC curve with its bootstrap interval; `probabilities` are of class 1, (n,)."""
-    return bootstrap(metrics.roc_auc_score, labels, probabilities, seed=seed)
+def binary(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    *,
+    threshold: float = 0.5,
+    groups: np.ndarray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Score]:
+    """Accuracy, sensitivity (recall), specificity, precision, F1 and AUROC with bootstrap intervals.
+
+    Args:
+        labels: 0 or 1, (n,).
+        probabilities: of class 1, (n,).
+        threshold: at and above which the answer is class 1.
+        groups, resamples, seed: as in :func:`bootstrap`.
+    """
+
+    def positive(scores):
+        return scores >= threshold
+
+    measures = {
+        "accuracy": lambda truth, scores: np.mean(positive(scores) == truth),
+        "sensitivity": lambda truth, scores: np.mean(positive(scores)[truth == 1]),
+        "specificity": lambda truth, scores: np.mean(~positive(scores)[truth == 0]),
+        "precision": lambda truth, scores: np.mean(truth[positive(scores)]) if positive(scores).any() else 0.0,
+        "F1": lambda truth, scores: 2 * np.sum(positive(scores) & (truth == 1)) / np.sum(positive(scores) + truth),
+        "AUROC": metrics.roc_auc_score,
+    }
+    return {
+        name: bootstrap(measure, labels, probabilities, groups=groups, resamples=resamples, seed=seed)
+        for name, measure in measures.items()
+    }
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

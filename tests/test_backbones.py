@@ -122,6 +122,9 @@ def test_what_the_upper_half_learns_is_learned_by_the_body(pictures):
     model = backbones.load(backbones.STAND_IN, 32).model
     lower, upper = backbones.split(model, "block3_pool")
     before = model.get_weights()[-1].copy()
+    assert not upper.trainable_weights
+    upper.trainable = True
+    assert len(upper.trainable_weights) == 4
     upper.layers[-2].bias.assign(np.arange(96))
     assert not np.array_equal(model.get_weights()[-1], before)
     assert len(lower.weights) + len(upper.weights) == len(model.weights)

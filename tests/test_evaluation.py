@@ -46,17 +46,45 @@ def noisy(count=200, seed=3):
     return labels, np.clip(0.3 * labels + random.normal(0.35, 0.2, count), 0, 1)
 
 
-def test_auroc_is_scikit_learns():
+def test_the_binary_scores_are_scikit_learns():
     labels, probabilities = noisy()
-    assert evaluation.auroc(labels, probabilities).value == metrics.roc_auc_score(labels, probabilities)
+    found = evaluation.binary(labels, probabilities, threshold=0.6, resamples=20)
+    answers = (probabilities >= 0.6).astype(int)
+    assert {name: score.value for name, score in found.items()} == pytest.approx(
+        {
+            "accuracy": metrics.accuracy_score(labels, answers),
+            "sensitivity": metrics.recall_score(labels, answers),
+            "specificity": metrics.recall_score(1 - labels, 1 - answers),
+            "precision": metrics.precision_score(labels, answers),
+            "F1": metrics.f1_score(labels, answers),
+            "AUROC": metrics.roc_auc_score(labels, probabilities),
+        }
+    )
+    assert all(score.low <= score.value <= score.high for score in found.values())
+
+
+def test_a_model_that_never_says_yes_has_no_precision():
+    found = evaluation.binary(np.array([0, 1] * 5), np.zeros(10), resamples=20)
+    assert (found["precision"].value, found["sensitivity"].value, found["specificity"].value) == (0, 0, 1)
+
+
+def test_whole_patients_are_drawn_so_that_many_images_of_one_do_not_narrow_the_interval():
+    labels, probabilities = noisy(100)
+    patients = np.repeat(np.arange(100), 4)
+    labels, probabilities = np.repeat(labels, 4), np.repeat(probabilities, 4)
+    widths = []
+    for groups in (None, patients):
+        score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, groups=groups)
+        widths.append(score.high - score.low)
+    assert widths[1] / widths[0] == pytest.approx(2, rel=0.15)  # four copies look like half the error
 
 
 def test_the_bootstrap_interval_holds_the_value_and_repeats_with_its_seed():
     labels, probabilities = noisy()
-    score = evaluation.auroc(labels, probabilities, seed=1)
+    score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1)
     assert score.low < score.value < score.high
-    assert score == evaluation.auroc(labels, probabilities, seed=1)
-    assert score != evaluation.auroc(labels, probabilities, seed=2)
+    assert score == evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1)
+    assert score != evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=2)
 
 
 def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
@@ -69,7 +97,7 @@ def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
 
 def test_the_bootstrap_survives_a_class_of_two_examples():
     labels = np.array([0] * 30 + [1] * 2)
-    score = evaluation.auroc(labels, np.linspace(0, 1, 32))
+    score = evaluation.bootstrap(metrics.roc_auc_score, labels, np.linspace(0, 1, 32))
     assert score.value == 1.0
     assert not math.isnan(score.low)
 
