@@ -2,8 +2,8 @@
 
 Three classes: normal; bacterial, with one or two dense patches in a lobe; viral, with a fine net of lines spread from
 the middle through both lungs. Patients have several images each, which share their build; images of a patient differ
-in pose, breath, exposure and noise. Brightness as such tells little: exposure varies more than disease does, and
-normal chests have vessels and soft shadows too. Some findings are too faint for anybody, and a few labels are wrong.
+in pose, breath, exposure and noise. Brightness as such tells little, since exposure varies too, and normal chests have
+vessels and soft shadows. Some findings are faint, and a few labels are wrong.
 
 These are drawings. Nothing learned from them says anything about a person: not for diagnosis.
 """
@@ -54,7 +54,7 @@ class _Patients:
         self.soft_tissue = draws.between(0.0, 0.12)
         self.worse_side = numpy.where(draws.between(0, 1) < numpy.float32(0.6), -1, 1).astype(numpy.float32)
         self.focus = draws.between(-0.40, 0.36)
-        self.severity = draws.between(0.0, 1.0)
+        self.severity = draws.between(0.3, 1.0)
 
     def of(self, numbers):
         """The values for images of the patients with these numbers."""
@@ -152,13 +152,13 @@ def _bacterial(draws, patient, u, v):
 def _viral(draws, patient, u, v):
     """As :func:`_bacterial`: a net of fine lines, densest around the middle, in both lungs."""
     lines = numpy.zeros_like(u)
-    for cells in (17, 23, 31):
+    for cells in (11, 15, 21):
         ridge = 1 - numpy.abs(draws.noise(u, v, cells) - numpy.float32(0.5)) * 11
         lines = numpy.maximum(lines, smooth(ridge) * draws.between(0.5, 1))
     uneven = smooth(draws.noise(u, v, 3) * 1.6 - 0.1)
     reach = 1 - smooth((length(numpy.abs(u) - 0.28, (v + 0.05) * 0.8) - 0.12) / 0.42)
     spread = numpy.maximum(reach, 0.3) * uneven
-    return spread * (0.75 * lines + 0.25), spread
+    return spread * (0.6 * lines + 0.4), spread
 
 
 def _draw(generator, patients, numbers, kind, size):
@@ -177,7 +177,7 @@ def _draw(generator, patients, numbers, kind, size):
     opacity = numpy.zeros_like(image)
     if kind:
         density, region = (_bacterial if kind == 1 else _viral)(draws, patient, u, v)
-        # From nearly nothing to severe; images of a patient are of different days.
+        # From faint to severe; images of a patient are of different days.
         severity = numpy.clip(patient.severity + draws.between(-0.15, 0.15), 0, 1)
         strength = 0.06 + (0.75 if kind == 1 else 0.55) * severity
         image += lungs * density * strength * (numpy.float32(0.72) - image)
@@ -186,7 +186,7 @@ def _draw(generator, patients, numbers, kind, size):
     # The film: uneven light, exposure, contrast, grain; a letter in a corner that means nothing.
     image *= 1 + 0.05 * (u * draws.between(-1, 1) + v * draws.between(-1, 1))
     middle = draws.between(0.36, 0.48)
-    image = draws.between(0.36, 0.58) + (image - middle) * draws.between(0.75, 1.25)
+    image = draws.between(0.40, 0.54) + (image - middle) * draws.between(0.85, 1.15)
     corner = draws.between(0.70, 0.82) * numpy.where(draws.between(0, 1) < numpy.float32(0.5), -1, 1)
     letter = numpy.maximum(numpy.abs(x - corner), numpy.abs(y + draws.between(0.74, 0.88))) - 0.035
     image += edge(letter * size / 2) * (draws.between(0, 1) < numpy.float32(0.5)) * (0.9 - image)
