@@ -5,6 +5,7 @@
 #   PROFILE=full    or smoke: seconds instead of minutes, to see that the code runs
 #   SOURCE=auto     or sample (embedded data), or real (DLCOURSE_DATA, by default data/)
 #   SEED=0          of every random generator
+#   BACKBONE=auto   or the pretrained body that the transfer lessons are to use, such as mobilenetv2
 #   GPU=1           with setup: TensorFlow with CUDA
 #   DLCOURSE_DATA, DLCOURSE_OUTPUTS, DLCOURSE_MODELS   other folders than data/, outputs/, models/
 
@@ -20,6 +21,9 @@ export DLCOURSE_SOURCE := $(SOURCE)
 endif
 ifdef SEED
 export DLCOURSE_SEED := $(SEED)
+endif
+ifdef BACKBONE
+export DLCOURSE_BACKBONE := $(BACKBONE)
 endif
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHONUNBUFFERED := 1
@@ -44,7 +48,7 @@ THREADS = $(shell echo $$(( ($(CORES) + $(JOBS) - 1) / $(JOBS) )))
 SHARE = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_NUM_THREADS=$(THREADS)
 
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
-# (none of the present ones uses another's)
+NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 
 .PHONY: help setup run-all lessons test smoke lab data bench report check lock clean $(LESSONS)
 
@@ -57,8 +61,7 @@ setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
 run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=2 at once, and print a table
 	@$(PYTHON) -m dlcourse refresh
 	@$(SHARE) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
-	echo; $(PYTHON) -m dlcourse summary || status=1; \
-	$(PYTHON) -m dlcourse report; exit $$status
+	$(PYTHON) -m dlcourse report || status=1; exit $$status
 
 test: $(INSTALLED) ## smoke-run every lesson, then all tests
 	@$(PYTHON) tests/run.py notebooks tests
@@ -75,7 +78,7 @@ data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see
 bench: $(INSTALLED) ## measure speed and memory side by side
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON) "$$script" || status=1; done; exit $$status
 
-report: $(INSTALLED) ## write outputs/index.html from what has been run
+report: $(INSTALLED) ## the table of what has been run, and outputs/index.html
 	@$(PYTHON) -m dlcourse report
 
 check: $(INSTALLED) ## lint the code and the notebooks

@@ -16,8 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="execute one lesson's notebook headless")
     run.add_argument("lesson", help="such as 02_digits_cnn")
     commands.add_parser("refresh", help="mark lessons stale whose settings or products changed (make calls it)")
-    commands.add_parser("summary", help="the table of the last runs; exit status 1 if one failed or fell short")
-    commands.add_parser("report", help="write outputs/index.html")
+    commands.add_parser(
+        "report", help="the table of the last runs, and outputs/index.html; exit status 1 if one failed or fell short"
+    )
     record = commands.add_parser(
         "record", help="add the last full runs to docs/results, compute what is expected, and update the README's table"
     )
@@ -31,10 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         return batch.run(parsed.lesson)
     if parsed.command == "refresh":
         batch.refresh(lessons)
-    elif parsed.command == "summary":
-        return batch.summarise(lessons)
     elif parsed.command == "report":
-        print(report_page.write(lessons))
+        print(f"\n{report_page.write(lessons)}\n")
+        return batch.summarise(lessons)
     elif parsed.command == "record":
         return _record(parsed.lessons)
     return 0

@@ -78,17 +78,17 @@ def run(lesson: str) -> int:
 def refresh(lessons: list[str]) -> None:
     """Tell make what a file's age cannot: changed settings, and products that somebody deleted.
 
-    Rewrites ``outputs/.settings`` if profile, source, seed or the data that is present differ from the last run's,
-    and removes the mark of every finished lesson that lacks one of its products.
+    Rewrites ``outputs/.settings`` if profile, source, seed, backbone or the data that is present differ from the last
+    run's, and removes the mark of every finished lesson that lacks one of its products.
     """
     settings = {
         variable: os.environ.get(f"DLCOURSE_{variable}", default)
-        for variable, default in (("PROFILE", "full"), ("SOURCE", "auto"), ("SEED", "0"))
+        for variable, default in (("PROFILE", "full"), ("SOURCE", "auto"), ("SEED", "0"), ("BACKBONE", "auto"))
     }
     settings["models"] = str(paths.models())
-    if settings["SOURCE"] != "sample":
-        present = (path for path in paths.data().glob("*/*") if path.is_file())
-        settings["data"] = sorted(f"{path} {path.stat().st_size}" for path in present)
+    used = "weights/*" if settings["SOURCE"] == "sample" else "*/*"
+    present = (path for path in paths.data().glob(used) if path.is_file())
+    settings["data"] = sorted(f"{path} {path.stat().st_size}" for path in present)
     text = json.dumps(settings, indent=2) + "\n"
     file = paths.outputs() / ".settings"
     if not file.exists() or file.read_text(encoding="utf-8") != text:

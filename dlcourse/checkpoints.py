@@ -1,4 +1,4 @@
-"""Trained models as an ``.h5`` file and a JSON card: save, verify, load.
+"""Trained models as an ``.h5`` (or, of arrays, ``.npz``) file and a JSON card: save, verify, load.
 
 The card ``x.json`` beside ``x.h5`` says what a user of the model has to know and holds the file's hash, so that a
 damaged or exchanged file is noticed before anything is computed with it.
@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -21,6 +21,10 @@ CARD_KEYS = {"sha256": str, "input": dict, "classes": list, "preprocessing": str
 
 class CheckpointError(Exception):
     """A model file or its card is missing, damaged, foreign or changed; the message says which and what to do."""
+
+    def _render_traceback_(self):
+        """What a notebook shows of it: the one line that says what to do, no traceback."""
+        return [f"CheckpointError: {self}"]
 
 
 def save(
@@ -53,34 +57,147 @@ def save(
         ValueError: if the path does not end in ``.h5``, there is no example, or the card cannot be written as JSON.
         CheckpointError: if the model does not load again, or predicts otherwise than the one in memory.
     """
-    path = Path(path)
-    if path.suffix != ".h5":
-        raise ValueError(f"expected a path ending in .h5; got {path.name}")
+
+    def write(partial: Path):
+        with _without_format_warning():
+            model.save(partial, include_optimizer=False)
+        _compare(model, partial, examples)
+
+    about = {"parameters": int(model.count_params())}
+    return _save(
+        Path(path), ".h5", write, about, examples, classes=list(classes), preprocessing=preprocessing,
+        provenance=provenance, scores=scores, **(extras or {}),
+    )  # fmt: skip
+
+
+def save_arrays(
+    arrays: dict[str, np.ndarray],
+    path: Path,
+    examples: np.ndarray,
+    *,
+    classes: list[str],
+    preprocessing: str,
+    provenance: dict,
+    scores: dict,
+    extras: dict | None = None,
+) -> dict:
+    """Write a model that consists of arrays, such as neighbours and their labels, and its card; nothing is pickled.
+
+    Args:
+        arrays: by name, of numbers.
+        path: where to, ending in ``.npz``.
+        examples, classes, preprocessing, provenance, scores, extras: as in :func:`save`.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: as :func:`save`, and for an array of objects.
+    """
+    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if objects:
+        raise ValueError(f"expected arrays of numbers; {', '.join(objects)} would have to be pickled")
+
+    def write(partial: Path):
+        with open(partial, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    about = {"arrays": {name: list(np.shape(array)) for name, array in arrays.items()}}
+    return _save(
+        Path(path), ".npz", write, about, examples, classes=list(classes), preprocessing=preprocessing,
+        provenance=provenance, scores=scores, **(extras or {}),
+    )  # fmt: skip
+
+
+def load(path: Path, *, made_by: str = "") -> tuple[keras.Model, dict]:
+    """Verify a model against its card and load it for prediction.
+
+    No code from the file is run (``safe_mode``), and it comes uncompiled: to train on, compile it yourself.
+
+    Args:
+        path: of the ``.h5`` file.
+        made_by: the lesson that makes it, to be named where it is missing.
+
+    Returns:
+        The model and its card.
+
+    Raises:
+        CheckpointError: if the file or card is missing, truncated, foreign or changed since it was saved.
+    """
+    card = _verified(Path(path), made_by)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True), card
+    except Exception as error:  # Keras raises many kinds; the reader needs one line
+        raise CheckpointError(
+            f"Keras {keras.__version__} cannot load {path}: {_first_line(error)}; {_advice(card)}"
+        ) from error
+
+
+def load_arrays(path: Path, *, made_by: str = "") -> tuple[dict[str, np.ndarray], dict]:
+    """Verify what :func:`save_arrays` wrote against its card and load it; arguments and errors as for :func:`load`."""
+    card = _verified(Path(path), made_by)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file), card
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
+        raise CheckpointError(f"{path} holds no arrays: {_first_line(error)}; {_advice(card)}") from error
+
+
+def read_card(path: Path, *, made_by: str = "") -> dict:
+    """The card of the model at `path`, checked for completeness but not against the file.
+
+    Raises:
+        CheckpointError: if model or card is missing, or the card is not one of this course.
+    """
+    path, advice = Path(path), _advice({}, made_by)
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; {advice}")
+    card_file = card_path(path)
+    if not card_file.is_file():
+        raise CheckpointError(
+            f"{path} has no card ({card_file.name}): it was not saved by this course, or its saving was interrupted; "
+            + advice
+        )
+    try:
+        card = json.loads(card_file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{card_file} is not a readable card: {error}; {advice}") from error
+    if not isinstance(card, dict):
+        raise CheckpointError(f"{card_file} is not a card: expected a JSON object, got {card!r:.40}; {advice}")
+    wrong = [f"{key} ({kind.__name__})" for key, kind in CARD_KEYS.items() if not isinstance(card.get(key), kind)]
+    if wrong:
+        raise CheckpointError(f"{card_file} lacks {', '.join(wrong)}; {_advice(card)}")
+    return card
+
+
+def card_path(path: Path) -> Path:
+    """Where the card of the model at `path` stands."""
+    return Path(path).with_suffix(".json")
+
+
+def _save(path: Path, suffix: str, write: Callable[[Path], None], about: dict, examples, **described) -> dict:
+    """Write a model's file through `write`, and its card; both appear at once or not at all."""
+    if path.suffix != suffix:
+        raise ValueError(f"expected a path ending in {suffix}; got {path.name}")
     if len(examples) == 0:
         raise ValueError(f"expected a few example inputs; got an array of shape {examples.shape}")
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process number keeps two runs apart that save the same model at the same time.
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.part.h5")
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{suffix}")
     partial_card = partial.with_suffix(".json")
     try:
-        with _without_format_warning():
-            model.save(partial, include_optimizer=False)
-        _compare(model, partial, examples)
+        write(partial)
         card = {
             "model": path.stem,
             "sha256": _sha256(partial),
             "bytes": partial.stat().st_size,
-            "parameters": int(model.count_params()),
+            **about,
             "input": {
                 "shape": [None, *examples.shape[1:]],
                 "dtype": str(examples.dtype),
                 "range": [float(examples.min()), float(examples.max())],
             },
-            "classes": list(classes),
-            "preprocessing": preprocessing,
-            "provenance": provenance,
-            "scores": scores,
-            **(extras or {}),
+            **described,
         }
         written = _as_json(card)
         partial_card.write_text(written + "\n", encoding="utf-8")
@@ -92,64 +209,19 @@ def save(
     return json.loads(written)
 
 
-def load(path: Path) -> tuple[keras.Model, dict]:
-    """Verify a model against its card and load it for prediction.
-
-    No code from the file is run (``safe_mode``), and it comes uncompiled: to train on, compile it yourself.
-
-    Returns:
-        The model and its card.
-
-    Raises:
-        CheckpointError: if the file or card is missing, truncated, foreign or changed since it was saved.
-    """
-    path = Path(path)
-    card = read_card(path)
+def _verified(path: Path, made_by: str) -> dict:
+    """The card of the file at `path`, which is the one that the card describes."""
+    card = read_card(path, made_by=made_by)
     found = _sha256(path)
     if found != card["sha256"]:
-        kind = "is not the file that its card describes: it" if h5py.is_hdf5(path) else "is not an HDF5 file: it"
+        kind = "is not the file that its card describes: it"
+        if path.suffix == ".h5" and not h5py.is_hdf5(path):
+            kind = "is not an HDF5 file: it"
         raise CheckpointError(
             f"{path} {kind} was exchanged, changed or cut short, or its saving was interrupted (expected sha256 "
             f"{card['sha256'][:12]}…, got {found[:12]}…); {_advice(card)}"
         )
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True), card
-    except Exception as error:  # Keras raises many kinds; the reader needs one line
-        raise CheckpointError(
-            f"Keras {keras.__version__} cannot load {path}: {_first_line(error)}; {_advice(card)}"
-        ) from error
-
-
-def read_card(path: Path) -> dict:
-    """The card of the model at `path` (``.h5``), checked for completeness but not against the file.
-
-    Raises:
-        CheckpointError: if model or card is missing, or the card is not one of this course.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; {_advice({})}")
-    card_file = card_path(path)
-    if not card_file.is_file():
-        raise CheckpointError(
-            f"{path} has no card ({card_file.name}): it was not saved by this course, or its saving was interrupted; "
-            + _advice({})
-        )
-    try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{card_file} is not a readable card: {error}; {_advice({})}") from error
-    if not isinstance(card, dict):
-        raise CheckpointError(f"{card_file} is not a card: expected a JSON object, got {card!r:.40}; {_advice({})}")
-    wrong = [f"{key} ({kind.__name__})" for key, kind in CARD_KEYS.items() if not isinstance(card.get(key), kind)]
-    if wrong:
-        raise CheckpointError(f"{card_file} lacks {', '.join(wrong)}; {_advice(card)}")
     return card
-
-
-def card_path(path: Path) -> Path:
-    """Where the card of the model at `path` stands."""
-    return Path(path).with_suffix(".json")
 
 
 def _compare(model, path, examples):
@@ -205,9 +277,11 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n")[0]
 
 
-def _advice(card: dict) -> str:
+def _advice(card: dict, made_by: str = "") -> str:
     provenance = card.get("provenance")
     lesson = provenance.get("lesson") if isinstance(provenance, dict) else None
+    if not lesson and made_by:
+        return f"run `make {made_by}` first"
     return f"make it anew with `make {lesson}`" if lesson else "run the lesson that makes it (`make` lists them)"
 
 

@@ -75,17 +75,8 @@ def bootstrap(
     Source: Efron (1979), Ann. Statist. 7, 1-26.
     """
     labels, scores = _same_length(labels, scores)
-    random = np.random.default_rng(seed)
-    _, group = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
-    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
-    values = []
-    for _ in range(resamples):
-        drawn = random.integers(0, len(members), len(members))
-        drawn = drawn if groups is None else np.concatenate([members[number] for number in drawn])
-        if len(np.unique(labels[drawn])) == len(np.unique(labels)):  # AUROC needs every class
-            values.append(metric(labels[drawn], scores[drawn]))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Score(float(metric(labels, scores)), float(low), float(high), len(labels))
+    value, low, high = _resampled(metric, labels, scores, groups, resamples, seed)
+    return Score(float(value), float(low), float(high), len(labels))
 
 
 def difference(
@@ -147,21 +138,25 @@ def binary(
         groups, resamples, seed: as in :func:`bootstrap`.
     """
 
-    def positive(scores):
-        return scores >= threshold
+    labels, probabilities = _same_length(labels, probabilities)
 
-    measures = {
-        "accuracy": lambda truth, scores: np.mean(positive(scores) == truth),
-        "sensitivity": lambda truth, scores: np.mean(positive(scores)[truth == 1]),
-        "specificity": lambda truth, scores: np.mean(~positive(scores)[truth == 0]),
-        "precision": lambda truth, scores: np.mean(truth[positive(scores)]) if positive(scores).any() else 0.0,
-        "F1": lambda truth, scores: 2 * np.sum(positive(scores) & (truth == 1)) / np.sum(positive(scores) + truth),
-        "AUROC": metrics.roc_auc_score,
-    }
-    return {
-        name: bootstrap(measure, labels, probabilities, groups=groups, resamples=resamples, seed=seed)
-        for name, measure in measures.items()
-    }
+    def measures(truth, scores):
+        called = scores >= threshold
+        hits, ill, alarms = np.sum(called & (truth == 1)), np.sum(truth == 1), np.sum(called)
+        return np.array(
+            [
+                np.mean(called == truth),
+                hits / ill,
+                np.mean(~called[truth == 0]),
+                hits / max(alarms, 1),
+                2 * hits / (ill + alarms),
+                metrics.roc_auc_score(truth, scores),
+            ]
+        )
+
+    names = ("accuracy", "sensitivity", "specificity", "precision", "F1", "AUROC")
+    ends = _resampled(measures, labels, probabilities, groups, resamples, seed)
+    return {name: Score(*map(float, of), len(labels)) for name, *of in zip(names, *ends, strict=True)}
 
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -198,17 +193,28 @@ def majority(train_labels: np.ndarray, test_labels: np.ndarray) -> Score:
     return accuracy(test_labels, np.full(len(test_labels), most_frequent))
 
 
-def choose_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """The threshold on the probability of class 1 that maximises accuracy. Use validation data, never the test set.
+def choose_threshold(labels: np.ndarray, probabilities: np.ndarray, *, balanced: bool = False) -> float:
+    """The best threshold on the probability of class 1. Use validation data, never the test set.
 
     The middle of the longest run of equally good thresholds is taken, since its end would rest on one example.
+
+    Args:
+        labels: 0 or 1, (n,).
+        probabilities: of class 1, (n,).
+        balanced: maximise sensitivity + specificity (Youden's index), which does not depend on how frequent the classes
+            are, instead of accuracy.
+
+    Source: Youden (1950), Cancer 3, 32-35.
     """
     labels, probabilities = _same_length(labels, probabilities)
     candidates = np.concatenate([[0.0], np.unique(probabilities), [1.0]])
     middles = (candidates[:-1] + candidates[1:]) / 2
-    order = np.sort(probabilities[labels == 0]), np.sort(probabilities[labels == 1])
-    correct = np.searchsorted(order[0], middles) + len(order[1]) - np.searchsorted(order[1], middles)
-    best = np.flatnonzero(correct == correct.max())
+    first, second = (np.sort(probabilities[labels == label]) for label in (0, 1))
+    # In whole numbers, the shares times their common denominator, so that equally good thresholds are exactly equal.
+    weights = (len(second), len(first)) if balanced else (1, 1)
+    right = np.searchsorted(first, middles), len(second) - np.searchsorted(second, middles)
+    merit = weights[0] * right[0] + weights[1] * right[1]
+    best = np.flatnonzero(merit == merit.max())
     runs = np.split(best, np.flatnonzero(np.diff(best) > 1) + 1)
     widest = max(runs, key=lambda run: candidates[run[-1] + 1] - candidates[run[0]])
     return float((candidates[widest[0]] + candidates[widest[-1] + 1]) / 2)
@@ -244,9 +250,26 @@ def over_seeds(values: Sequence[float]) -> Score:
 def independence(counts: np.ndarray) -> float:
     """p-value of the chi-squared test that rows and columns of a confusion matrix have nothing to do with each other.
 
-    A large value means the matrix looks as if labels had been shuffled. Two-by-two tables get Yates' correction.
+    A large value means the matrix looks as if labels had been shuffled; 1 where only one class is ever true or
+    answered. Two-by-two tables get Yates' correction.
     """
-    return float(stats.chi2_contingency(np.asarray(counts)).pvalue)
+    counts = np.asarray(counts)
+    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    return float(stats.chi2_contingency(counts).pvalue) if min(counts.shape) > 1 else 1.0
+
+
+def _resampled(metric, labels, scores, groups, resamples, seed) -> tuple:
+    """A metric's value and the ends of its percentile bootstrap interval; each an array where the metric gives one."""
+    random = np.random.default_rng(seed)
+    _, group = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    values = []
+    for _ in range(resamples):
+        drawn = random.integers(0, len(members), len(members))
+        drawn = drawn if groups is None else np.concatenate([members[number] for number in drawn])
+        if len(np.unique(labels[drawn])) == len(np.unique(labels)):  # AUROC needs every class
+            values.append(metric(labels[drawn], scores[drawn]))
+    return metric(labels, scores), *np.percentile(values, [2.5, 97.5], axis=0)
 
 
 def _same_length(labels, others) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from scipy import stats
 from sklearn import metrics
 
 BLUE, ORANGE, GREEN, PURPLE, YELLOW, SKY, BLACK = (
@@ -198,6 +199,34 @@ def precision_recall_curve(
     ax.axhline(np.mean(labels), linestyle=":", color="#888888", linewidth=1)
     ax.set(xlabel="recall (sensitivity)", ylabel="precision", title="Precision and recall")
     ax.legend(loc="lower left")
+    return ax
+
+
+def calibration(labels: np.ndarray, probabilities: np.ndarray, *, label: str = "model", bins: int = 8, ax=None):
+    """How often class 1 was true where the model gave it which probability; on the diagonal it means what it says.
+
+    Args:
+        labels: 0 or 1, (n,).
+        probabilities: of class 1, (n,).
+        label: the curve's name in the legend, where the Brier score stands too (mean squared error; 0 is best).
+        bins: points of the curve, each of equally many examples, with 95 % Wilson intervals.
+        ax: where to draw, or None; several models can share one.
+    """
+    ax = _square(ax)
+    order = np.argsort(probabilities, kind="stable")
+    said, true, ends = [], [], []
+    for rows in np.array_split(order, bins):
+        interval = stats.binomtest(int(np.sum(labels[rows])), len(rows)).proportion_ci(method="wilson")
+        said.append(probabilities[rows].mean())
+        true.append(labels[rows].mean())
+        ends.append((true[-1] - interval.low, interval.high - true[-1]))
+    brier = metrics.brier_score_loss(labels, probabilities)
+    ax.errorbar(
+        said, true, yerr=np.clip(np.transpose(ends), 0, 1), marker="o", capsize=2, label=f"{label}: Brier {brier:.3f}"
+    )
+    ax.plot([0, 1], [0, 1], linestyle=":", color="#888888", linewidth=1)
+    ax.set(xlabel="probability the model gives", ylabel="share that is true", title="Calibration")
+    ax.legend(loc="upper left")
     return ax
 
 

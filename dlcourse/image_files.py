@@ -109,11 +109,13 @@ def load_radiographs(*, source: str, seed: int, kinds: int = 2, limit: int | Non
     _refuse("files whose names are unknown or contradict their folder", table["file"][wrong], root)
     table["patient"] = [match[3] or f"{match[1]} {match[2]}" for match in named]
     people = pd.Series([match[3] or match[1] for match in named])
-    if kinds == 3:
-        table["label"] = kind
+    table["label"] = kind  # by which validation is stratified, so that two and three classes share their splits
     description = f"{len(table):,} " + ("chest radiographs of children" if found else "drawn chest radiographs")
     classes = radiographs.CLASSES if kinds == 3 else ("normal", "pneumonia")
-    return _finished("chest_xray", bool(found), description, classes, table, people, 8, seed, limit)
+    chests = _finished("chest_xray", bool(found), description, classes, table, people, 8, seed, limit)
+    if kinds == 2:
+        chests.table["label"] = chests.table["label"].clip(upper=1)
+    return chests
 
 
 def problems(files) -> pd.Series:

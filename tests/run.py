@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
             "DLCOURSE_PROFILE": "smoke",
             "DLCOURSE_SOURCE": "sample",
             "DLCOURSE_SEED": "0",
+            "DLCOURSE_BACKBONE": "stand-in",
             "DLCOURSE_OUTPUTS": f"{folder}/outputs",
             "DLCOURSE_MODELS": f"{folder}/models",
             "DLCOURSE_CACHE": f"{folder}/cache",

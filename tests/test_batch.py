@@ -351,7 +351,8 @@ def test_the_same_settings_leave_their_file_alone(settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PROFILE", "smoke"), ("SOURCE", "sample"), ("SEED", "1"), ("MODELS", "other")]
+    ("name", "value"),
+    [("PROFILE", "smoke"), ("SOURCE", "sample"), ("SEED", "1"), ("BACKBONE", "vgg16"), ("MODELS", "other")],
 )
 def test_another_setting_writes_them_anew(settings, monkeypatch, name, value):
     batch.refresh([])
@@ -376,6 +377,14 @@ def test_data_is_no_matter_to_lessons_on_the_embedded_one(settings, monkeypatch,
     batch.refresh([])
     (tmp_path / "data" / "mnist" / "mnist.npz").write_bytes(b"digits")
     assert not refreshed(settings)
+
+
+def test_weights_that_arrive_matter_to_lessons_on_embedded_data_too(settings, monkeypatch, tmp_path):
+    monkeypatch.setenv("DLCOURSE_SOURCE", "sample")
+    batch.refresh([])
+    (tmp_path / "data" / "weights").mkdir()
+    (tmp_path / "data" / "weights" / "vgg16.h5").write_bytes(b"weights")
+    assert refreshed(settings)
 
 
 def test_an_unknown_lesson_is_told(capsys):

@@ -1,5 +1,6 @@
 """Trained models and their cards: saved whole or not at all, and loaded only if they are what they say."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from dlcourse import checkpoints, glove, paths
 
@@ -65,6 +67,49 @@ def edit_card(path, **changed):
 
 def contents(folder):
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+# ---- arrays ---------------------------------------------------------------------------------------------------
+
+
+def save_arrays(path, **arrays):
+    arrays = arrays or {"features": np.arange(6.0).reshape(3, 2), "k": np.array(3)}
+    return checkpoints.save_arrays(
+        arrays, path, examples(), classes=["a", "b"], preprocessing="none", provenance=ORIGIN, scores={"accuracy": 0.5}
+    )
+
+
+def test_arrays_come_back_with_their_card(tmp_path):
+    written = save_arrays(tmp_path / "neighbours.npz")
+    arrays, card = checkpoints.load_arrays(tmp_path / "neighbours.npz")
+    assert card == written
+    assert card["arrays"] == {"features": [3, 2], "k": []}
+    assert arrays["features"].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert sorted(contents(tmp_path)) == ["neighbours.json", "neighbours.npz"]
+
+
+def test_what_would_have_to_be_pickled_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected arrays of numbers; names would have to be pickled"):
+        save_arrays(tmp_path / "neighbours.npz", names=np.array(["a", None], dtype=object))
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("size", [0.9, 0.1, 0])
+def test_truncated_arrays_are_explained(tmp_path, size):
+    path = tmp_path / "neighbours.npz"
+    save_arrays(path)
+    path.write_bytes(path.read_bytes()[: int(size * path.stat().st_size)])
+    with pytest.raises(checkpoints.CheckpointError, match=r"cut short.*make it anew with `make 02_digits_cnn`"):
+        checkpoints.load_arrays(path)
+
+
+def test_a_pickle_with_a_matching_card_is_not_unpickled(tmp_path):
+    path = tmp_path / "neighbours.npz"
+    save_arrays(path)
+    np.savez(path, features=np.array([Path], dtype=object))
+    edit_card(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(checkpoints.CheckpointError, match=r"holds no arrays.*allow_pickle=False"):
+        checkpoints.load_arrays(path)
 
 
 # ---- saving ---------------------------------------------------------------------------------------------------
@@ -231,6 +276,22 @@ def test_a_missing_model_is_explained(tmp_path):
     message = refusal(tmp_path / "none.h5")
     assert message.startswith(f"{tmp_path / 'none.h5'} is missing; ")
     assert "`make` lists them" in message
+
+
+def test_a_missing_model_names_the_lesson_to_run_first(tmp_path):
+    with pytest.raises(checkpoints.CheckpointError, match="is missing; run `make 06_lesson` first"):
+        checkpoints.load(tmp_path / "none.h5", made_by="06_lesson")
+
+
+def test_in_a_notebook_a_refusal_is_one_line(tmp_path):
+    shell = InteractiveShell.instance()
+    with pytest.raises(checkpoints.CheckpointError) as raised:
+        checkpoints.load(tmp_path / "none.h5")
+    with pytest.MonkeyPatch.context() as patch:
+        shown = []
+        patch.setattr(shell, "_showtraceback", lambda kind, value, lines: shown.extend(lines))
+        shell.showtraceback((raised.type, raised.value, raised.tb))
+    assert shown == [f"CheckpointError: {raised.value}"]
 
 
 def test_a_folder_is_no_model(tmp_path):

@@ -74,17 +74,17 @@ def test_whole_patients_are_drawn_so_that_many_images_of_one_do_not_narrow_the_i
     labels, probabilities = np.repeat(labels, 4), np.repeat(probabilities, 4)
     widths = []
     for groups in (None, patients):
-        score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, groups=groups)
+        score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, groups=groups, resamples=200)
         widths.append(score.high - score.low)
     assert widths[1] / widths[0] == pytest.approx(2, rel=0.15)  # four copies look like half the error
 
 
 def test_the_bootstrap_interval_holds_the_value_and_repeats_with_its_seed():
     labels, probabilities = noisy()
-    score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1)
+    score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1, resamples=200)
     assert score.low < score.value < score.high
-    assert score == evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1)
-    assert score != evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=2)
+    assert score == evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1, resamples=200)
+    assert score != evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=2, resamples=200)
 
 
 def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
@@ -97,7 +97,7 @@ def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
 
 def test_the_bootstrap_survives_a_class_of_two_examples():
     labels = np.array([0] * 30 + [1] * 2)
-    score = evaluation.bootstrap(metrics.roc_auc_score, labels, np.linspace(0, 1, 32))
+    score = evaluation.bootstrap(metrics.roc_auc_score, labels, np.linspace(0, 1, 32), resamples=200)
     assert score.value == 1.0
     assert not math.isnan(score.low)
 
@@ -164,6 +164,25 @@ def test_no_threshold_is_more_accurate_than_the_chosen_one():
     assert np.mean((probabilities >= chosen) == labels) == pytest.approx(max(accuracies))
 
 
+def test_a_balanced_threshold_does_not_depend_on_how_frequent_the_classes_are():
+    labels, probabilities = noisy(60)
+    many = np.concatenate([np.arange(len(labels)), *[np.flatnonzero(labels == 1)] * 9])  # ten times as many of class 1
+    chosen = evaluation.choose_threshold(labels, probabilities, balanced=True)
+    assert evaluation.choose_threshold(labels[many], probabilities[many], balanced=True) == chosen
+    assert evaluation.choose_threshold(labels[many], probabilities[many]) < chosen
+
+
+def test_no_threshold_has_a_higher_youden_index_than_the_balanced_one():
+    labels, probabilities = noisy(60)
+
+    def index(threshold):
+        positive = probabilities >= threshold
+        return positive[labels == 1].mean() - positive[labels == 0].mean()
+
+    chosen = evaluation.choose_threshold(labels, probabilities, balanced=True)
+    assert index(chosen) == pytest.approx(max(index(threshold) for threshold in np.linspace(0, 1, 2001)))
+
+
 def test_of_equally_good_thresholds_the_widest_run_counts():
     # One mistake either way: between 0.10 and 0.15 (narrow), or between 0.2 and 0.9 (wide).
     labels, probabilities = np.array([0, 1, 0, 1]), np.array([0.1, 0.15, 0.2, 0.9])
@@ -211,6 +230,11 @@ def test_a_matrix_of_a_working_model_is_not_independent():
     counts = np.array([[80, 20], [10, 90]])
     assert evaluation.independence(counts) < 1e-20
     assert evaluation.independence(counts) == stats.chi2_contingency(counts, correction=True).pvalue
+
+
+def test_a_constant_answer_is_independent_of_everything():
+    assert evaluation.independence([[0, 234], [0, 390]]) == 1
+    assert evaluation.independence([[5, 0, 0], [1, 0, 7], [0, 0, 0]]) < 0.05
 
 
 # Two models on the same examples

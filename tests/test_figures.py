@@ -178,6 +178,18 @@ def test_a_precision_recall_curve_marks_the_operating_point_and_the_base_rate():
     assert set(base_rate.get_ydata()) == {0.5}
 
 
+def test_calibration_compares_what_is_said_with_what_is_true():
+    ax = figures.calibration(np.array([0, 0, 0, 1, 1, 1, 1, 0]), np.repeat([0.2, 0.7], 4), bins=2, label="CNN")
+    curve = ax.containers[0].lines[0]
+    assert np.allclose(curve.get_xydata(), [[0.2, 0.25], [0.7, 0.75]])
+    assert ax.get_legend_handles_labels()[1] == ["CNN: Brier 0.190"]
+
+
+def test_two_models_share_a_calibration_plot():
+    ax = figures.calibration(LABELS, PROBABILITIES, bins=2)
+    assert len(figures.calibration(LABELS, PROBABILITIES, bins=2, ax=ax).containers) == 2
+
+
 def test_a_precision_recall_curve_without_a_positive_answer_marks_no_point(recwarn):
     ax = figures.precision_recall_curve(LABELS, PROBABILITIES, threshold=0.95)
     assert not recwarn.list
