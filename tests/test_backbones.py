@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from sklearn.linear_model import LogisticRegression
 
-from dlcourse import backbones, checkpoints, feature_bank
+from dlcourse import backbones, checkpoints, evaluation, feature_bank
 from dlcourse.samples import pets
 
 
@@ -95,17 +95,32 @@ def test_weights_of_another_network_are_refused(tmp_path):
         backbones.load("efficientnetb0", 32)
 
 
-def test_the_stand_in_beats_its_own_random_weights():
-    images, labels = pets.load(seed=5, count=600, image_size=64)
-    scores = {}
-    for weights in ("published", "random"):
-        keras.utils.set_random_seed(0)
-        maps = feature_bank.features(backbones.load(backbones.STAND_IN, 64, weights=weights).model, images)[0]
-        pooled = maps.mean(axis=(1, 2), dtype=np.float64)
-        pooled = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-9)
-        model = LogisticRegression(max_iter=2000, C=0.1).fit(pooled[:400], labels[:400])
-        scores[weights] = model.score(pooled[400:], labels[400:])
-    assert scores["published"] > scores["random"] + 0.07  # 200 pictures: the interval reaches about 7 points
+@pytest.fixture(scope="module")
+def drawn():
+    return pets.load(seed=5, count=600, image_size=64)
+
+
+def probed(drawn, weights="published", precision="float32"):
+    """Whether a linear model on the stand-in's features is right, (200,)."""
+    images, labels = drawn
+    keras.utils.set_random_seed(0)
+    body = backbones.load(backbones.STAND_IN, 64, weights=weights).model
+    pooled = feature_bank.features(body, images, precision=precision)[0].mean(axis=(1, 2), dtype=np.float64)
+    pooled = (pooled - pooled.mean(axis=0)) / (pooled.std(axis=0) + 1e-9)
+    model = LogisticRegression(max_iter=2000, C=0.1).fit(pooled[:400], labels[:400])
+    return model.predict(pooled[400:]) == labels[400:]
+
+
+def test_the_stand_in_beats_its_own_random_weights(drawn):
+    # 200 pictures: the interval reaches about 7 points.
+    assert probed(drawn).mean() > probed(drawn, weights="random").mean() + 0.07
+
+
+def test_features_in_bfloat16_give_the_same_score_within_its_interval(drawn):
+    exact, quick = probed(drawn), probed(drawn, precision="mixed_bfloat16")
+    gain = evaluation.difference(lambda _, right: right.mean(), np.ones(200), exact, quick)
+    assert gain.low <= 0 <= gain.high
+    assert abs(gain.value) < 0.02
 
 
 # Cutting
