@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -66,18 +66,21 @@ class Batches(keras.utils.PyDataset):
     """Shuffled batches of a bank for `fit`, every epoch from the next view of the images.
 
     Args:
-        bank: (views, n, ...), from :func:`features`.
+        bank: (views, n, ...), from :func:`features`, or a list of views (n, ...), such as the images as they are and
+            then varied ones.
         labels: (n,) or (n, classes).
         batch_size: rows a batch; the last one may be smaller.
         seed: of the shuffling.
         balanced: draw the classes equally often, n rows an epoch, with replacement; needs labels (n,).
     """
 
-    def __init__(self, bank: np.ndarray, labels: np.ndarray, batch_size: int, *, seed: int, balanced: bool = False):
+    def __init__(
+        self, bank: Sequence[np.ndarray], labels: np.ndarray, batch_size: int, *, seed: int, balanced: bool = False
+    ):
         super().__init__()
         self.bank, self.labels, self.batch_size = bank, np.asarray(labels), batch_size
-        if self.labels.shape[:1] != bank.shape[1:2] or (balanced and self.labels.ndim > 1):
-            raise ValueError(f"expected a label for each of {bank.shape[1]} rows; got labels {self.labels.shape}")
+        if len(self.labels) != len(bank[0]) or (balanced and self.labels.ndim > 1):
+            raise ValueError(f"expected a label for each of {len(bank[0])} rows; got labels {self.labels.shape}")
         self.chances = (1 / np.bincount(self.labels)[self.labels]) if balanced else None
         self.random, self.epoch = np.random.default_rng(seed), -1
         self.on_epoch_end()

@@ -175,6 +175,14 @@ def test_every_epoch_takes_each_row_once_from_the_next_view(numbered):
     assert orders[0] != orders[2]
 
 
+def test_views_may_come_as_a_list():
+    views = [np.zeros((5, 2), "float16"), np.ones((5, 2), "float16")]
+    batches = feature_bank.Batches(views, np.arange(5), 2, seed=0)
+    assert [batches[0][0].max(), len(batches)] == [0, 3]
+    batches.on_epoch_end()
+    assert batches[0][0].min() == 1
+
+
 def test_balanced_batches_draw_a_rare_class_as_often():
     labels = np.repeat([0, 1], [90, 910])
     batches = feature_bank.Batches(np.zeros((1, 1000, 1)), labels, 1000, seed=0, balanced=True)
