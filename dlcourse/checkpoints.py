@@ -1,4 +1,4 @@
-"""Trained models as an ``.h5`` (or, of arrays, ``.npz``) file and a JSON card: save, verify, load.
+"""Trained models as an ``.h5`` file (``.npz`` where they consist of arrays) and a JSON card: save, verify, load.
 
 The card ``x.json`` beside ``x.h5`` says what a user of the model has to know and holds the file's hash, so that a
 damaged or exchanged file is noticed before anything is computed with it.
@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -28,7 +28,7 @@ class CheckpointError(Exception):
 
 
 def save(
-    model: keras.Model,
+    model: keras.Model | dict[str, np.ndarray],
     path: Path,
     examples: np.ndarray,
     *,
@@ -38,11 +38,12 @@ def save(
     scores: dict,
     extras: dict | None = None,
 ) -> dict:
-    """Write the model and its card, then reload it and compare predictions; both appear at once or not at all.
+    """Write the model and its card, then reload it and compare; both appear at once or not at all.
 
     Args:
-        model: a built Keras model; its optimizer is not saved.
-        path: where to, ending in ``.h5``.
+        model: a built Keras model, whose optimizer is not saved; or arrays of numbers by name, where a model consists
+            of such, like neighbours and their labels.
+        path: where to, ending in ``.h5``, or in ``.npz`` for arrays (which are not pickled).
         examples: a few real inputs, preprocessed, (n, ...); their shape, dtype and range go on the card.
         classes: class names in the order of the outputs.
         preprocessing: in words, what turns raw data into `examples`.
@@ -54,93 +55,83 @@ def save(
         The card.
 
     Raises:
-        ValueError: if the path does not end in ``.h5``, there is no example, or the card cannot be written as JSON.
+        ValueError: if the path does not end as it should, there is no example, an array would have to be pickled, or
+            the card cannot be written as JSON.
         CheckpointError: if the model does not load again, or predicts otherwise than the one in memory.
     """
-
-    def write(partial: Path):
-        with _without_format_warning():
-            model.save(partial, include_optimizer=False)
-        _compare(model, partial, examples)
-
-    about = {"parameters": int(model.count_params())}
-    return _save(
-        Path(path), ".h5", write, about, examples, classes=list(classes), preprocessing=preprocessing,
-        provenance=provenance, scores=scores, **(extras or {}),
-    )  # fmt: skip
-
-
-def save_arrays(
-    arrays: dict[str, np.ndarray],
-    path: Path,
-    examples: np.ndarray,
-    *,
-    classes: list[str],
-    preprocessing: str,
-    provenance: dict,
-    scores: dict,
-    extras: dict | None = None,
-) -> dict:
-    """Write a model that consists of arrays, such as neighbours and their labels, and its card; nothing is pickled.
-
-    Args:
-        arrays: by name, of numbers.
-        path: where to, ending in ``.npz``.
-        examples, classes, preprocessing, provenance, scores, extras: as in :func:`save`.
-
-    Returns:
-        The card.
-
-    Raises:
-        ValueError: as :func:`save`, and for an array of objects.
-    """
-    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
-    if objects:
-        raise ValueError(f"expected arrays of numbers; {', '.join(objects)} would have to be pickled")
-
-    def write(partial: Path):
-        with open(partial, "wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    about = {"arrays": {name: list(np.shape(array)) for name, array in arrays.items()}}
-    return _save(
-        Path(path), ".npz", write, about, examples, classes=list(classes), preprocessing=preprocessing,
-        provenance=provenance, scores=scores, **(extras or {}),
-    )  # fmt: skip
+    path = Path(path)
+    suffix = ".npz" if isinstance(model, dict) else ".h5"
+    if path.suffix != suffix:
+        raise ValueError(f"expected a path ending in {suffix}; got {path.name}")
+    if len(examples) == 0:
+        raise ValueError(f"expected a few example inputs; got an array of shape {examples.shape}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The process number keeps two runs apart that save the same model at the same time.
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{suffix}")
+    partial_card = partial.with_suffix(".json")
+    try:
+        about = (_write_arrays if isinstance(model, dict) else _write_network)(model, partial, examples)
+        card = {
+            "model": path.stem,
+            "sha256": _sha256(partial),
+            "bytes": partial.stat().st_size,
+            **about,
+            "input": {
+                "shape": [None, *examples.shape[1:]],
+                "dtype": str(examples.dtype),
+                "range": [float(examples.min()), float(examples.max())],
+            },
+            "classes": list(classes),
+            "preprocessing": preprocessing,
+            "provenance": provenance,
+            "scores": scores,
+            **(extras or {}),
+        }
+        written = _as_json(card)
+        partial_card.write_text(written + "\n", encoding="utf-8")
+        partial.replace(path)
+        partial_card.replace(card_path(path))
+    finally:
+        partial.unlink(missing_ok=True)
+        partial_card.unlink(missing_ok=True)
+    return json.loads(written)
 
 
-def load(path: Path, *, made_by: str = "") -> tuple[keras.Model, dict]:
+def load(path: Path, *, made_by: str = "") -> tuple[keras.Model | dict[str, np.ndarray], dict]:
     """Verify a model against its card and load it for prediction.
 
-    No code from the file is run (``safe_mode``), and it comes uncompiled: to train on, compile it yourself.
+    No code from the file is run (``safe_mode``, nothing unpickled), and a network comes uncompiled: to train on,
+    compile it yourself.
 
     Args:
-        path: of the ``.h5`` file.
+        path: of the ``.h5`` or ``.npz`` file.
         made_by: the lesson that makes it, to be named where it is missing.
 
     Returns:
-        The model and its card.
+        The model, or its arrays, and the card.
 
     Raises:
         CheckpointError: if the file or card is missing, truncated, foreign or changed since it was saved.
     """
-    card = _verified(Path(path), made_by)
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True), card
-    except Exception as error:  # Keras raises many kinds; the reader needs one line
+    path = Path(path)
+    card = read_card(path, made_by=made_by)
+    found = _sha256(path)
+    if found != card["sha256"]:
+        kind = "is not the file that its card describes: it"
+        if path.suffix == ".h5" and not h5py.is_hdf5(path):
+            kind = "is not an HDF5 file: it"
         raise CheckpointError(
-            f"Keras {keras.__version__} cannot load {path}: {_first_line(error)}; {_advice(card)}"
-        ) from error
-
-
-def load_arrays(path: Path, *, made_by: str = "") -> tuple[dict[str, np.ndarray], dict]:
-    """Verify what :func:`save_arrays` wrote against its card and load it; arguments and errors as for :func:`load`."""
-    card = _verified(Path(path), made_by)
+            f"{path} {kind} was exchanged, changed or cut short, or its saving was interrupted (expected sha256 "
+            f"{card['sha256'][:12]}…, got {found[:12]}…); {_advice(card)}"
+        )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file), card
-    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
-        raise CheckpointError(f"{path} holds no arrays: {_first_line(error)}; {_advice(card)}") from error
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                return dict(arrays), card
+        return keras.models.load_model(path, compile=False, safe_mode=True), card
+    except Exception as error:  # Keras, zipfile and NumPy raise many kinds; the reader needs one line
+        reader = f"NumPy {np.__version__}" if path.suffix == ".npz" else f"Keras {keras.__version__}"
+        raise CheckpointError(f"{reader} cannot load {path}: {_first_line(error)}; {_advice(card)}") from error
 
 
 def read_card(path: Path, *, made_by: str = "") -> dict:
@@ -175,53 +166,19 @@ def card_path(path: Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
-def _save(path: Path, suffix: str, write: Callable[[Path], None], about: dict, examples, **described) -> dict:
-    """Write a model's file through `write`, and its card; both appear at once or not at all."""
-    if path.suffix != suffix:
-        raise ValueError(f"expected a path ending in {suffix}; got {path.name}")
-    if len(examples) == 0:
-        raise ValueError(f"expected a few example inputs; got an array of shape {examples.shape}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process number keeps two runs apart that save the same model at the same time.
-    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{suffix}")
-    partial_card = partial.with_suffix(".json")
-    try:
-        write(partial)
-        card = {
-            "model": path.stem,
-            "sha256": _sha256(partial),
-            "bytes": partial.stat().st_size,
-            **about,
-            "input": {
-                "shape": [None, *examples.shape[1:]],
-                "dtype": str(examples.dtype),
-                "range": [float(examples.min()), float(examples.max())],
-            },
-            **described,
-        }
-        written = _as_json(card)
-        partial_card.write_text(written + "\n", encoding="utf-8")
-        partial.replace(path)
-        partial_card.replace(card_path(path))
-    finally:
-        partial.unlink(missing_ok=True)
-        partial_card.unlink(missing_ok=True)
-    return json.loads(written)
+def _write_network(model, partial, examples) -> dict:
+    with _without_format_warning():
+        model.save(partial, include_optimizer=False)
+    _compare(model, partial, examples)
+    return {"parameters": int(model.count_params())}
 
 
-def _verified(path: Path, made_by: str) -> dict:
-    """The card of the file at `path`, which is the one that the card describes."""
-    card = read_card(path, made_by=made_by)
-    found = _sha256(path)
-    if found != card["sha256"]:
-        kind = "is not the file that its card describes: it"
-        if path.suffix == ".h5" and not h5py.is_hdf5(path):
-            kind = "is not an HDF5 file: it"
-        raise CheckpointError(
-            f"{path} {kind} was exchanged, changed or cut short, or its saving was interrupted (expected sha256 "
-            f"{card['sha256'][:12]}…, got {found[:12]}…); {_advice(card)}"
-        )
-    return card
+def _write_arrays(arrays, partial, _) -> dict:
+    objects = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if objects:
+        raise ValueError(f"expected arrays of numbers; {', '.join(objects)} would have to be pickled")
+    np.savez_compressed(partial, **arrays)
+    return {"arrays": {name: list(np.shape(array)) for name, array in arrays.items()}}
 
 
 def _compare(model, path, examples):

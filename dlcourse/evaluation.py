@@ -141,6 +141,7 @@ def binary(
     labels, probabilities = _same_length(labels, probabilities)
 
     def measures(truth, scores):
+        """The six numbers, in the order of `names`."""
         called = scores >= threshold
         hits, ill, alarms = np.sum(called & (truth == 1)), np.sum(truth == 1), np.sum(called)
         return np.array(

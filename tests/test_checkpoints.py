@@ -74,14 +74,12 @@ def contents(folder):
 
 def save_arrays(path, **arrays):
     arrays = arrays or {"features": np.arange(6.0).reshape(3, 2), "k": np.array(3)}
-    return checkpoints.save_arrays(
-        arrays, path, examples(), classes=["a", "b"], preprocessing="none", provenance=ORIGIN, scores={"accuracy": 0.5}
-    )
+    return save(path, arrays)
 
 
 def test_arrays_come_back_with_their_card(tmp_path):
     written = save_arrays(tmp_path / "neighbours.npz")
-    arrays, card = checkpoints.load_arrays(tmp_path / "neighbours.npz")
+    arrays, card = checkpoints.load(tmp_path / "neighbours.npz")
     assert card == written
     assert card["arrays"] == {"features": [3, 2], "k": []}
     assert arrays["features"].tolist() == [[0, 1], [2, 3], [4, 5]]
@@ -100,7 +98,7 @@ def test_truncated_arrays_are_explained(tmp_path, size):
     save_arrays(path)
     path.write_bytes(path.read_bytes()[: int(size * path.stat().st_size)])
     with pytest.raises(checkpoints.CheckpointError, match=r"cut short.*make it anew with `make 02_digits_cnn`"):
-        checkpoints.load_arrays(path)
+        checkpoints.load(path)
 
 
 def test_a_pickle_with_a_matching_card_is_not_unpickled(tmp_path):
@@ -108,8 +106,8 @@ def test_a_pickle_with_a_matching_card_is_not_unpickled(tmp_path):
     save_arrays(path)
     np.savez(path, features=np.array([Path], dtype=object))
     edit_card(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
-    with pytest.raises(checkpoints.CheckpointError, match=r"holds no arrays.*allow_pickle=False"):
-        checkpoints.load_arrays(path)
+    with pytest.raises(checkpoints.CheckpointError, match=r"cannot load .*allow_pickle=False"):
+        checkpoints.load(path)
 
 
 # ---- saving ---------------------------------------------------------------------------------------------------
