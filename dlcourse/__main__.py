@@ -5,14 +5,14 @@ import sys
 
 import pandas as pd
 
-from dlcourse import batch, catalogue, paths, report_page, reports
+from dlcourse import batch, fetching, paths, report_page, reports
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run one command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m dlcourse", description="The course from the command line.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    catalogue.add_arguments(commands.add_parser("data", help="list, fetch or verify the real datasets"))
+    fetching.add_arguments(commands.add_parser("data", help="list, fetch or verify the real datasets"))
     run = commands.add_parser("run", help="execute one lesson's notebook headless")
     run.add_argument("lesson", help="such as 02_digits_cnn")
     commands.add_parser("refresh", help="mark lessons stale whose settings or products changed (make calls it)")
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     lessons = [path.stem for path in paths.notebooks()]
     if parsed.command == "data":
-        return catalogue.main(parsed)
+        return fetching.main(parsed)
     if parsed.command == "run":
         return batch.run(parsed.lesson)
     if parsed.command == "refresh":

@@ -14,9 +14,9 @@ from dlcourse import paths
 PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
-    {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"samples"}, {"glove"},
-    {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"}, {"checkpoints"}, {"evaluation"},
-    {"figures"}, {"explain"}, {"reports"}, {"report_page"}, {"batch"}, {"service"}, {"__main__"},
+    {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"fetching"}, {"samples"},
+    {"glove"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"}, {"checkpoints"},
+    {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"report_page"}, {"batch"}, {"service"}, {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 NETWORK_FREE = (

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import requests
 
-from dlcourse import catalogue, downloads, paths
+from dlcourse import catalogue, downloads, fetching, paths
 
 GOOD = b"the good file\n" * 1000
 JPEG = b"\xff\xd8\xff\xe0 a photograph "
@@ -84,13 +84,13 @@ def dataset(*addresses, path="things/thing.txt", content=GOOD, published=True, *
 
 
 def fetch(entry, folder, **more):
-    return catalogue.fetch(entry, folder, **{"progress": False, "timeout": 5, **more})[0]
+    return fetching.fetch(entry, folder, **{"progress": False, "timeout": 5, **more})[0]
 
 
 def refused(entry, folder, match, **more):
     """Fetch, expect a one-line error, and that it left the data folder exactly as it was."""
     before = contents(folder)
-    with pytest.raises(catalogue.FetchError, match=match) as caught:
+    with pytest.raises(downloads.FetchError, match=match) as caught:
         fetch(entry, folder, **more)
     assert "\n" not in str(caught.value)
     assert contents(folder) == before
@@ -237,7 +237,7 @@ def test_a_bad_answer_is_refused(web, folder, behaviour, earlier):
 def test_a_redirect_from_https_to_http_is_refused():
     response = requests.Response()  # the loopback has no certificate
     response.url, response.status_code, response.headers["location"] = "https://a.org/x", 302, "http://a.org/x"
-    with pytest.raises(catalogue.FetchError, match=r"redirects from https to http://a\.org/x"):
+    with pytest.raises(downloads.FetchError, match=r"redirects from https to http://a\.org/x"):
         downloads._check_redirect(response)
 
 
@@ -607,8 +607,8 @@ def test_every_entry_is_complete(entry):
 
 def command(*words):
     parser = argparse.ArgumentParser()
-    catalogue.add_arguments(parser)
-    return catalogue.main(parser.parse_args(words))
+    fetching.add_arguments(parser)
+    return fetching.main(parser.parse_args(words))
 
 
 def test_list_names_every_dataset_with_its_licence(folder, monkeypatch, capsys):
@@ -646,5 +646,5 @@ def test_the_readme_names_every_dataset_with_its_licence():
 
 
 def test_the_catalogue_does_not_import_tensorflow():
-    code = "import sys; from dlcourse import catalogue; print({'tensorflow', 'keras'} & set(sys.modules))"
+    code = "import sys; from dlcourse import fetching; print({'tensorflow', 'keras'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
