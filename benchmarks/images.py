@@ -241,7 +241,7 @@ def _head(body):
     from keras import layers
 
     keras.utils.set_random_seed(0)
-    dense = [layers.Dense(256, activation="relu"), layers.Dropout(0.5), layers.Dense(128, activation="relu")]
+    dense = [layers.Dense(128, activation="relu"), layers.Dropout(0.5), layers.Dense(64, activation="relu")]
     top = [layers.Dropout(0.5), layers.Dense(2, activation="softmax")]
     return keras.Sequential([keras.Input(body.output_shape[1:]), layers.Flatten(), *dense, *top])
 
