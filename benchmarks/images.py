@@ -153,7 +153,7 @@ def experiments(options) -> bool:
     images = np.random.default_rng(0).integers(0, 256, (2 * BATCH, 224, 224, 3), dtype=np.uint8)
     labels = np.arange(BATCH) % 2
     augment = _augmentation()
-    plain, quick = (_compiled(layers) for layers in ([augment, *body.layers, _head(body)], [_head(body)]))
+    plain, quick = _compiled([augment, *body.layers, _head(body)]), _compiled([_head(body)], jit=True)
     started = time.perf_counter()
     precision = precisions.fastest_for(body, images[:BATCH])
     trial = time.perf_counter() - started
@@ -200,7 +200,7 @@ def scores(options) -> bool:
     body, augment = backbones.load(name, size).model, _augmentation()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DLCOURSE_CACHE"] = folder
-        plain, quick = (_compiled(layers) for layers in ([augment, *body.layers, _head(body)], [_head(body)]))
+        plain, quick = _compiled([augment, *body.layers, _head(body)]), _compiled([_head(body)], jit=True)
         rows = np.flatnonzero(learned)
         plain.fit(x[rows].astype("float32"), y[rows], batch_size=BATCH, epochs=EPOCHS, verbose=0)
         bank = [*feature_bank.features(body, x[rows])]
@@ -241,16 +241,16 @@ def _head(body):
     from keras import layers
 
     keras.utils.set_random_seed(0)
-    dense = [layers.Dense(128, activation="relu"), layers.Dropout(0.5), layers.Dense(64, activation="relu")]
+    dense = [layers.Dense(256, activation="relu"), layers.Dropout(0.5), layers.Dense(128, activation="relu")]
     top = [layers.Dropout(0.5), layers.Dense(2, activation="softmax")]
     return keras.Sequential([keras.Input(body.output_shape[1:]), layers.Flatten(), *dense, *top])
 
 
-def _compiled(layers):
+def _compiled(layers, jit=False):
     import keras
 
     model = keras.Sequential(layers)
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=jit)
     return model
 
 
