@@ -176,9 +176,9 @@ def roc_curve(labels: np.ndarray, probabilities: np.ndarray, *, threshold: float
     ax = _square(ax)
     false_alarms, hits, _ = metrics.roc_curve(labels, probabilities)
     area = metrics.roc_auc_score(labels, probabilities)
-    (line,) = ax.plot(false_alarms, hits, label=f"{label}: area {area:.3f}")
+    (line,) = ax.plot(false_alarms, hits, label=f"{label}: area {area:.3f}, threshold {threshold:.2f}")
     positive = np.asarray(probabilities) >= threshold
-    _operating_point(ax, positive[labels == 0].mean(), positive[labels == 1].mean(), threshold, line)
+    _operating_point(ax, positive[labels == 0].mean(), positive[labels == 1].mean(), line)
     ax.plot([0, 1], [0, 1], linestyle=":", color="#888888", linewidth=1)
     ax.set(xlabel="false-positive rate (1 - specificity)", ylabel="sensitivity", title="ROC curve")
     ax.legend(loc="lower right")
@@ -195,7 +195,7 @@ def precision_recall_curve(
     (line,) = ax.plot(recall, precision, label=f"{label}: average precision {average:.3f}")
     positive = np.asarray(probabilities) >= threshold
     if positive.any():
-        _operating_point(ax, positive[labels == 1].mean(), np.asarray(labels)[positive].mean(), threshold, line)
+        _operating_point(ax, positive[labels == 1].mean(), np.asarray(labels)[positive].mean(), line)
     ax.axhline(np.mean(labels), linestyle=":", color="#888888", linewidth=1)
     ax.set(xlabel="recall (sensitivity)", ylabel="precision", title="Precision and recall")
     ax.legend(loc="lower left")
@@ -287,7 +287,5 @@ def _square(ax):
     return ax
 
 
-def _operating_point(ax, x, y, threshold, line):
+def _operating_point(ax, x, y, line):
     ax.plot(x, y, marker="o", markersize=8, markerfacecolor="white", color=line.get_color(), linestyle="none")
-    if not ax.texts:  # of several models, the first one's says it for all
-        ax.annotate(f"threshold {threshold:.2f}", (x, y), xytext=(8, -12), textcoords="offset points", fontsize=8)

@@ -143,9 +143,9 @@ LABELS = np.array([0, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.6, 0.55, 0.9])  # one of the four pairs of a negative and a positive is in wrong order
 
 
-def test_a_roc_curve_names_its_area():
-    ax = figures.roc_curve(LABELS, PROBABILITIES, label="CNN")
-    assert ax.get_legend_handles_labels()[1] == ["CNN: area 0.750"]
+def test_a_roc_curve_names_its_area_and_its_threshold():
+    ax = figures.roc_curve(LABELS, PROBABILITIES, threshold=0.58, label="CNN")
+    assert ax.get_legend_handles_labels()[1] == ["CNN: area 0.750, threshold 0.58"]
 
 
 def test_a_roc_curve_marks_the_operating_point():
@@ -155,7 +155,6 @@ def test_a_roc_curve_marks_the_operating_point():
         0.5,
         0.5,
     )  # 1 of 2 negatives and 1 of 2 positives above 0.58
-    assert words(ax) == ["threshold 0.58"]
 
 
 def test_the_threshold_itself_counts_as_class_1():
@@ -193,7 +192,7 @@ def test_two_models_share_a_calibration_plot():
 def test_a_precision_recall_curve_without_a_positive_answer_marks_no_point(recwarn):
     ax = figures.precision_recall_curve(LABELS, PROBABILITIES, threshold=0.95)
     assert not recwarn.list
-    assert words(ax) == []
+    assert len(ax.lines) == 2  # the curve and the base rate
 
 
 def test_score_intervals_draw_a_point_with_its_ends():
