@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import tensorflow as tf
@@ -270,29 +271,33 @@ def _problem(file) -> str | None:
 
 
 def _decode(files: list[Path], path: str, shape: tuple[int, ...]) -> None:
-    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     size, mode = shape[1:3], "L" if shape[3] == 1 else "RGB"
+    with open(path, "wb") as out, ThreadPoolExecutor(os.cpu_count()) as pool:
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        out.flush()
+        begin = out.tell()
 
-    def read(number):
-        """Decode one file into its row; what is wrong with it, or None."""
-        try:
-            with _opened(files[number]) as image:
-                image.draft(mode, size)  # a JPEG can be decoded at a half, a quarter or an eighth
-                pixels = image.convert(mode).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-                out[number] = np.asarray(pixels).reshape(shape[1:])
-        except Exception:
-            return _problem(files[number]) or "cannot be decoded"
-        return None
+        def read(number):
+            """Decode one file and write its pixels into their place; what is wrong with it, or None."""
+            try:
+                with _opened(files[number]) as image:
+                    image.draft(mode, size)  # a JPEG can be decoded at a half, a quarter or an eighth
+                    pixels = np.asarray(image.convert(mode))
+            except Exception:
+                return _problem(files[number]) or "cannot be decoded"
+            smaller = min(pixels.shape[:2]) > max(size)
+            way = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR  # area averages, so that fine detail does not alias
+            pixels = cv2.resize(pixels, size, interpolation=way)
+            os.pwrite(out.fileno(), pixels, begin + number * pixels.size)
+            return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = [
-            f"{file.name} ({problem})"
-            for file, problem in zip(files, pool.map(read, range(len(files))), strict=True)
-            if problem
+        runs = [range(start, min(start + 16, len(files))) for start in range(0, len(files), 16)]
+        problems = [
+            problem for part in pool.map(lambda run: [read(number) for number in run], runs) for problem in part
         ]
+    found = [f"{file.name} ({problem})" for file, problem in zip(files, problems, strict=True) if problem]
     if found:
         raise ValueError(
             f"{len(found)} of {len(files)} image files cannot be used: {'; '.join(found[:10])}"
             f"{'; …' if len(found) > 10 else ''}. To go on without them, drop the rows that problems() names"
         )
-    out.flush()
