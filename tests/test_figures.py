@@ -151,10 +151,8 @@ def test_a_roc_curve_names_its_area_and_its_threshold():
 def test_a_roc_curve_marks_the_operating_point():
     ax = figures.roc_curve(LABELS, PROBABILITIES, threshold=0.58)
     point = ax.lines[1]
-    assert (point.get_xdata()[0], point.get_ydata()[0]) == (
-        0.5,
-        0.5,
-    )  # 1 of 2 negatives and 1 of 2 positives above 0.58
+    # 1 of 2 negatives and 1 of 2 positives lie above 0.58
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (0.5, 0.5)
 
 
 def test_the_threshold_itself_counts_as_class_1():

@@ -225,6 +225,17 @@ def test_pixels_are_those_of_the_file(folder):
         image_files.pixels([folder / "two.png"], 8, channels=4)
 
 
+@pytest.mark.parametrize("size", [(100, 200), (30, 60)], ids=["decoded at a part of its size", "decoded in full"])
+def test_pixels_of_a_photograph_are_those_of_the_file(folder, size):
+    folder.mkdir()
+    picture = np.zeros((*size, 3), np.uint8)
+    picture[:, size[1] // 2 :] = (255, 128, 0)
+    Image.fromarray(picture).save(folder / "two.jpeg", quality=95, subsampling=0)
+    (pixels,) = image_files.pixels([folder / "two.jpeg"], 20).astype(int)
+    assert abs(pixels[:, 2] - [0, 0, 0]).max() < 8
+    assert abs(pixels[:, -3] - [255, 128, 0]).max() < 8
+
+
 def test_pixels_are_decoded_once_and_again_when_a_file_changes(folder):
     file = draw(folder / "one.png", 10, "L")
     assert image_files.pixels([file], 8)[0, 0, 0].tolist() == [10, 10, 10]
@@ -233,6 +244,14 @@ def test_pixels_are_decoded_once_and_again_when_a_file_changes(folder):
     assert {path: path.stat().st_mtime_ns for path in (paths.cache() / "pixels").iterdir()} == kept
     draw(file, 200, "L", size=(21, 12))
     assert image_files.pixels([file], 8)[0, 0, 0].tolist() == [200, 200, 200]
+
+
+def test_another_decoder_decodes_anew(folder, monkeypatch):
+    file = draw(folder / "one.png", 10, "L")
+    image_files.pixels([file], 8)
+    monkeypatch.setattr(image_files, "_DECODER", "another version")
+    image_files.pixels([file], 8)
+    assert len(list((paths.cache() / "pixels").iterdir())) == 2
 
 
 @pytest.fixture
