@@ -3,9 +3,9 @@
 usage: python benchmarks/glove.py [--lines 400000] [--rounds 5]
 
 A file like GloVe 6B's is made in a temporary folder. Then two readers take turns, each in a fresh process: the plain
-one of the report, which reads the text into a dict of word to float64 array, and ``text.load_word_vectors``, whose
-memory map the first load has made. Each looks up the same words in the end. Memory is the process's peak above that
-of a process that imports the same modules and reads nothing.
+one of the report, which reads the text into a dict of word to float64 array, and ``vocabularies.load_word_vectors``,
+whose memory map the first load has made. Each looks up the same words in the end. Memory is the process's peak above
+that of a process that imports the same modules and reads nothing.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def measure(reader: str, path: Path) -> dict:
 
     import numpy as np
 
-    from dlcourse import runtime, text
+    from dlcourse import runtime, vocabularies
 
     started = time.perf_counter()
     total = 0.0
@@ -62,7 +62,7 @@ def measure(reader: str, path: Path) -> dict:
         vectors = read_plainly(path)
         total = float(sum(vectors.get(word, np.zeros(50)).sum() for word in SOUGHT))
     elif reader == "mapped":
-        vectors = text.load_word_vectors(source="real")
+        vectors = vocabularies.load_word_vectors(source="real")
         total = float(sum(vectors[word].sum() for word in SOUGHT))
     return {"seconds": time.perf_counter() - started, "megabytes": runtime.peak_memory_mb(), "total": total}
 

@@ -75,7 +75,7 @@ class MappedWords(Sequence):
 
 
 class MappedIndex(Mapping):
-    """Word to number, as ``text.Vocabulary`` counts, from 1, for words that stay on disk."""
+    """Word to number, as ``vocabularies.Vocabulary`` counts, from 1, for words that stay on disk."""
 
     def __init__(self, words: MappedWords):
         self._words = words

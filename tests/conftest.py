@@ -37,6 +37,17 @@ def _use_temporary_folders(config):
     config.add_cleanup(restore)
 
 
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch):
+    """A folder for real data of the texts, with a space in its name, and a cache that no other test shares."""
+    folder = tmp_path / "real data"
+    monkeypatch.setenv("DLCOURSE_DATA", str(folder))
+    monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
+    for name in ("imdb", "emojify", "glove"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of the real datasets, for tests marked ``real_data``; skips where they are not there."""
