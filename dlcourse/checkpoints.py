@@ -38,7 +38,7 @@ def save(
     scores: dict,
     extras: dict | None = None,
 ) -> dict:
-    """Write the model and its card, then reload it and compare; both appear at once or not at all.
+    """Write the model and its card; both appear at once or not at all. A network is reloaded first and compared.
 
     Args:
         model: a built Keras model, whose optimizer is not saved; or arrays of numbers by name, where a model consists

@@ -79,8 +79,9 @@ class Batches(keras.utils.PyDataset):
     ):
         super().__init__()
         self.bank, self.labels, self.batch_size = bank, np.asarray(labels), batch_size
-        if len(self.labels) != len(bank[0]) or (balanced and self.labels.ndim > 1):
-            raise ValueError(f"expected a label for each of {len(bank[0])} rows; got labels {self.labels.shape}")
+        rows = [len(view) for view in bank]
+        if any(count != len(self.labels) for count in rows) or (balanced and self.labels.ndim > 1):
+            raise ValueError(f"expected a label for each row of each view; got {rows} rows, labels {self.labels.shape}")
         self.chances = (1 / np.bincount(self.labels)[self.labels]) if balanced else None
         self.random, self.epoch = np.random.default_rng(seed), -1
         self.on_epoch_end()

@@ -1,6 +1,7 @@
 """Images on disk: which there are and whose, and their pixels, decoded once into a memory map."""
 
 import hashlib
+import inspect
 import os
 import re
 import tempfile
@@ -21,8 +22,6 @@ from dlcourse.samples import folders, pets, radiographs
 SPLITS = ("train", "validation", "test")
 # person12_virus_3.jpeg; IM-0001-0002.jpeg; NORMAL2-IM-0001-0002-0003.jpeg; some have one number more
 _RADIOGRAPH = re.compile(r"(?:(person\d+)_(bacteria|virus)|((?:NORMAL2-)?IM-\d+))[_-]\d+(?:[_-]\d+)?\.(?:jpeg|png)")
-# Pixels decoded or resized by another version may be other pixels, and are not read from the cache.
-_DECODER = f"OpenCV {cv2.__version__}"
 # OpenCV's flags to decode a large JPEG at an eighth, a quarter or a half.
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_GRAYSCALE_8),
@@ -273,6 +272,8 @@ def _problem(file) -> str | None:
     try:
         with _opened(file) as image:
             image.load()
+        if cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_GRAYSCALE) is None:
+            return "OpenCV cannot decode it"
     except Exception as error:  # Pillow raises many kinds
         return "empty file" if os.path.getsize(file) == 0 else str(error)
     return None
@@ -286,10 +287,15 @@ def _square(file: Path, size: int, channels: int) -> np.ndarray:
     flags = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
     flags |= next((reduced for part, reduced in _REDUCED if shorter >= part * size), 0)
     pixels = cv2.imdecode(np.fromfile(file, np.uint8), flags)  # None if it cannot
-    # Where it shrinks an image, areas are averaged, so that fine detail does not alias.
-    way = cv2.INTER_AREA if min(pixels.shape[:2]) > size else cv2.INTER_LINEAR
-    pixels = cv2.resize(pixels, (size, size), interpolation=way)
+    # Along a side that shrinks, areas are averaged, so that fine detail does not alias.
+    height, width = pixels.shape[:2]
+    pixels = cv2.resize(pixels, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
+    pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
     return pixels if channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+# Another version of OpenCV or of the function above may give other pixels: those kept are not read then.
+_DECODER = cv2.__version__ + inspect.getsource(_square)
 
 
 def _decode(files: list[Path], path: str, shape: tuple[int, ...]) -> None:
@@ -308,7 +314,8 @@ def _decode(files: list[Path], path: str, shape: tuple[int, ...]) -> None:
                     problems.append(_problem(files[number]) or "cannot be decoded")
                 else:
                     problems.append(None)
-                    os.pwrite(out.fileno(), pixels, begin + int(number) * pixels.size)
+                    if os.pwrite(out.fileno(), pixels, begin + int(number) * pixels.size) < pixels.size:
+                        raise OSError(f"{path}: could not be written in full; is the disk full?")
             return problems
 
         # Passing files to the threads one by one would cost a fifth of the rate.

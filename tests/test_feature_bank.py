@@ -190,5 +190,7 @@ def test_balanced_batches_draw_a_rare_class_as_often():
 
 
 def test_batches_refuse_labels_that_do_not_fit(numbered):
-    with pytest.raises(ValueError, match=r"a label for each of 7 rows; got labels \(6,\)"):
+    with pytest.raises(ValueError, match=r"a label for each row of each view; got \[7, 7\] rows, labels \(6,\)"):
         feature_bank.Batches(numbered, np.arange(6), 3, seed=0)
+    with pytest.raises(ValueError, match=r"got \[7, 6\] rows"):
+        feature_bank.Batches([numbered[0], numbered[1][:6]], np.arange(7), 3, seed=0)

@@ -1,5 +1,7 @@
 """Images on disk: names, patients, splits, bad files, the memory map of pixels, and batches."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -181,6 +183,7 @@ BAD = {
     "print.jpg": lambda file: draw(file, mode="CMYK"),
     "empty.jpg": lambda file: file.write_bytes(b""),
     "text.jpg": lambda file: file.write_text("not a picture"),
+    "endless.png": lambda file: file.write_bytes(draw(file).read_bytes()[:-8]),
     "half.jpg": lambda file: file.write_bytes(draw(file, size=(200, 200)).read_bytes()[:700]),
 }
 
@@ -225,6 +228,17 @@ def test_pixels_are_those_of_the_file(folder):
         image_files.pixels([folder / "two.png"], 8, channels=4)
 
 
+@pytest.mark.parametrize("shape", [(20, 200), (10, 200), (24, 200), (200, 20), (100, 400)])
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_fine_stripes_become_grey_wherever_a_side_shrinks(folder, shape, kind):
+    folder.mkdir()
+    stripes = np.indices(shape)[np.argmax(shape)] % 8 < 4
+    Image.fromarray(np.uint8(200 * stripes)).save(folder / f"stripes.{kind}", quality=95)
+    pixels = image_files.pixels([folder / f"stripes.{kind}"], 20, channels=1)
+    assert abs(pixels.astype(int) - 100).max() <= 30  # averages of ten; picked out singly, they would be 0 or 200
+    assert abs(pixels.mean() - 100) < 2
+
+
 @pytest.mark.parametrize("size", [(100, 200), (30, 60)], ids=["decoded at a part of its size", "decoded in full"])
 def test_pixels_of_a_photograph_are_those_of_the_file(folder, size):
     folder.mkdir()
@@ -244,6 +258,14 @@ def test_pixels_are_decoded_once_and_again_when_a_file_changes(folder):
     assert {path: path.stat().st_mtime_ns for path in (paths.cache() / "pixels").iterdir()} == kept
     draw(file, 200, "L", size=(21, 12))
     assert image_files.pixels([file], 8)[0, 0, 0].tolist() == [200, 200, 200]
+
+
+def test_pixels_that_could_not_be_written_are_not_kept(folder, monkeypatch):
+    file = draw(folder / "one.png", 10, "L")
+    monkeypatch.setattr(os, "pwrite", lambda handle, pixels, at: 0)
+    with pytest.raises(OSError, match="is the disk full"):
+        image_files.pixels([file], 8)
+    assert not list((paths.cache() / "pixels").iterdir())
 
 
 def test_another_decoder_decodes_anew(folder, monkeypatch):
