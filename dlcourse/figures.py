@@ -176,7 +176,8 @@ def roc_curve(labels: np.ndarray, probabilities: np.ndarray, *, threshold: float
     ax = _square(ax)
     false_alarms, hits, _ = metrics.roc_curve(labels, probabilities)
     area = metrics.roc_auc_score(labels, probabilities)
-    (line,) = ax.plot(false_alarms, hits, label=f"{label}: area {area:.3f}, threshold {threshold:.5g}")
+    digits = 5 if 0.99 < threshold < 1 else 3  # a threshold so near to 1 must not read as 1
+    (line,) = ax.plot(false_alarms, hits, label=f"{label}: area {area:.3f}, threshold {threshold:.{digits}g}")
     positive = np.asarray(probabilities) >= threshold
     _operating_point(ax, positive[labels == 0].mean(), positive[labels == 1].mean(), line)
     ax.plot([0, 1], [0, 1], linestyle=":", color="#888888", linewidth=1)

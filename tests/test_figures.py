@@ -143,9 +143,12 @@ LABELS = np.array([0, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.6, 0.55, 0.9])  # one of the four pairs of a negative and a positive is in wrong order
 
 
-def test_a_roc_curve_names_its_area_and_its_threshold():
-    ax = figures.roc_curve(LABELS, PROBABILITIES, threshold=0.58, label="CNN")
-    assert ax.get_legend_handles_labels()[1] == ["CNN: area 0.750, threshold 0.58"]
+@pytest.mark.parametrize(
+    ("threshold", "shown"), [(0.5, "0.5"), (0.01268, "0.0127"), (0.99987, "0.99987"), (8.5, "8.5")]
+)
+def test_a_roc_curve_names_its_area_and_its_threshold(threshold, shown):
+    ax = figures.roc_curve(LABELS, PROBABILITIES, threshold=threshold, label="CNN")
+    assert ax.get_legend_handles_labels()[1] == [f"CNN: area 0.750, threshold {shown}"]
 
 
 def test_a_roc_curve_marks_the_operating_point():
