@@ -8,14 +8,16 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from dlcourse import paths
 
 KEY = ["lesson", "metric", "source", "backbone", "weights"]
 RUN_COLUMNS = [*KEY, "seed", "value", "commit", "data"]
 TABLE_STARTS, TABLE_ENDS = "<!-- results: written by `python -m dlcourse record` -->", "<!-- end of results -->"
-EXPECTED_COLUMNS = [*KEY, "reported", "expected", "tolerance", "seeds", "note"]
+EXPECTED_COLUMNS = [*KEY, "reported", "expected", "deviation", "tolerance", "seeds", "note"]
 
 
 def write_metrics(
@@ -147,7 +149,7 @@ def add_runs(records: list[dict], path: Path | None = None) -> pd.DataFrame:
 
 
 def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
-    """The table of expected results: mean and three standard deviations over the seeds of the raw rows.
+    """The table of expected results: mean, standard deviation and tolerance over the seeds of the raw rows.
 
     Args:
         runs: columns ``RUN_COLUMNS``; of several runs of one seed the last counts.
@@ -158,7 +160,13 @@ def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     table = last.groupby(KEY, sort=True)["value"].agg(["mean", "std", "count"]).reset_index()
     table["expected"] = table["mean"].round(5)
     # Fewer than three seeds say too little about the spread: no tolerance, and the verdict stays open.
-    table["tolerance"] = (3 * table["std"]).round(5).where(table["count"] >= 3)
+    table["deviation"] = table["std"].round(5).where(table["count"] >= 3)
+    # A new run differs from the mean by more than three standard deviations too often, since few seeds do not tell the
+    # deviation well: of a hundred metrics that are as they should be, several would fail. So the prediction interval
+    # that one in a thousand leaves; and half a point, since another processor may decide single test images otherwise.
+    count = table["count"].clip(lower=2)
+    factor = stats.t.ppf(0.999, count - 1) * np.sqrt(1 + 1 / count)
+    table["tolerance"] = (factor * table["std"]).clip(lower=0.005).round(5).where(table["count"] >= 3)
     table["seeds"] = table["count"]
     table = table.merge(reported, on=["lesson", "metric"], how="left")
     table.loc[table["source"] != "real", ["reported", "note"]] = None
@@ -183,7 +191,7 @@ def _measured(rows: pd.DataFrame, metric: str) -> str:
     if rows.empty:
         return "not measured yet"
     row = rows.iloc[0]
-    deviation = row["tolerance"] / 3
+    deviation = row["deviation"]
     # A spread of less than half a tenth would read as none.
     number = "{:.2f}" if metric.endswith("_ratio") else "{:.2%}" if deviation < 0.0005 else "{:.1%}"
     spread = "" if pd.isna(deviation) else f" ± {number.format(deviation)}"

@@ -42,7 +42,7 @@ def record(value=0.9, metric="test_accuracy", **changes):
 def expected(metric="test_accuracy", **changes):
     row = {
         "lesson": LESSON, "metric": metric, "source": "sample", "backbone": "-", "weights": "trained here",
-        "reported": 0.98, "expected": 0.95, "tolerance": 0.01, "seeds": 5, "note": "",
+        "reported": 0.98, "expected": 0.95, "deviation": 0.003, "tolerance": 0.01, "seeds": 5, "note": "",
     }  # fmt: skip
     return pd.DataFrame([row | changes], columns=reports.EXPECTED_COLUMNS)
 
@@ -225,12 +225,18 @@ def runs(*values):
     return pd.DataFrame(rows, columns=reports.RUN_COLUMNS)
 
 
-def test_expected_is_the_mean_and_the_tolerance_three_standard_deviations():
+def test_expected_is_the_mean_and_the_tolerance_what_one_new_run_in_a_thousand_misses():
     table = reports.summarise_runs(runs((0, 0.90), (1, 0.92), (2, 0.94)), REPORTED)
     (row,) = table.to_dict("records")
     assert row["expected"] == pytest.approx(0.92)
-    assert row["tolerance"] == pytest.approx(0.06)
+    assert row["deviation"] == pytest.approx(0.02)
+    assert row["tolerance"] == pytest.approx(22.327 * 0.02 * (4 / 3) ** 0.5, rel=1e-3)  # t with two degrees of freedom
     assert row["seeds"] == 3
+
+
+def test_equal_scores_of_all_seeds_still_leave_half_a_point():
+    (row,) = reports.summarise_runs(runs(*((seed, 0.9) for seed in range(5))), REPORTED).to_dict("records")
+    assert (row["deviation"], row["tolerance"]) == (0, 0.005)
 
 
 def test_two_seeds_give_no_tolerance():
