@@ -199,7 +199,6 @@ def experiments(options) -> bool:
 def scores(options) -> bool:
     """Whether a network that learned from the bank is as good as one that learned the plain way, on a subset."""
     import numpy as np
-    from sklearn import metrics
 
     from dlcourse import backbones, evaluation, feature_bank, image_files
 
@@ -220,9 +219,9 @@ def scores(options) -> bool:
     rest = np.flatnonzero(~learned)
     slow = plain.predict(x[rest].astype("float32"), batch_size=BATCH, verbose=0)[:, 1]
     fast = quick.predict(feature_bank.features(body, x[rest])[0].astype("float32"), verbose=0)[:, 1]
-    gap = evaluation.difference(metrics.roc_auc_score, y[rest], slow, fast, groups=table["patient"].to_numpy()[rest])
+    gap = evaluation.difference(evaluation.auroc, y[rest], slow, fast, groups=table["patient"].to_numpy()[rest])
     equal = max(abs(gap.low), abs(gap.high)) < 0.01
-    auroc = metrics.roc_auc_score(y[rest], slow)
+    auroc = evaluation.auroc(y[rest], slow)
     print(
         f"  {name}, {chests.source} images: AUROC of {len(rest)} images after {EPOCHS} epochs on {len(rows)} of other "
         f"patients: plain {auroc:.1%}, bank minus plain {gap}; within a point: {'met' if equal else 'MISSED'}"

@@ -53,6 +53,28 @@ def accuracy(labels: np.ndarray, predictions: np.ndarray) -> Score:
     return Score(correct / len(labels), float(interval.low), float(interval.high), len(labels))
 
 
+def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve: how often an example of class 1 scores above one of class 0, ties counting half.
+
+    The number of ``sklearn.metrics.roc_auc_score``, from ranks: no curve is drawn for each of a thousand resamples.
+
+    Args:
+        labels: 0 or 1, (n,), both present.
+        scores: (n,), higher for class 1.
+
+    Raises:
+        ValueError: if a class is missing.
+
+    Source: Hanley & McNeil (1982), Radiology 143, 29-36; Mann & Whitney's U.
+    """
+    ill = np.asarray(labels) == 1
+    positive, negative = int(ill.sum()), int((~ill).sum())
+    if not positive or not negative:
+        raise ValueError(f"expected examples of both classes; got {positive} of class 1 and {negative} of the other")
+    ranks = stats.rankdata(scores)[ill].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
+
+
 def bootstrap(
     metric: Callable[[np.ndarray, np.ndarray], float],
     labels: np.ndarray,
@@ -65,7 +87,7 @@ def bootstrap(
     """Any metric of labels and scores with its 95 % percentile bootstrap interval.
 
     Args:
-        metric: called as ``metric(labels, scores)``, for example ``sklearn.metrics.roc_auc_score``.
+        metric: called as ``metric(labels, scores)``, for example :func:`auroc`.
         labels: integers, (n,).
         scores: (n,) or (n, classes).
         groups: whose example it is, (n,): whole patients are drawn, since images of one are alike. None: examples.
@@ -151,7 +173,7 @@ def binary(
                 np.mean(~called[truth == 0]),
                 hits / max(alarms, 1),
                 2 * hits / (ill + alarms),
-                metrics.roc_auc_score(truth, scores),
+                auroc(truth, scores),
             ]
         )
 

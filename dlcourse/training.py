@@ -1,4 +1,7 @@
-"""What `fit` is given: an epoch log and a faster batch normalisation; `compile` and `fit` stay in the notebooks."""
+"""What `fit` is given: an epoch log, a faster batch normalisation, a compiled network to start anew with.
+
+`compile` and `fit` themselves stay in the notebooks.
+"""
 
 import time
 
@@ -59,6 +62,30 @@ class EpochLog(keras.callbacks.Callback):
         """
         values = [row[metric] for row in self.rows]
         return self.rows[int(np.argmax(values) if mode == "max" else np.argmin(values))]
+
+
+def start_over(model: keras.Model, start: keras.Model) -> None:
+    """Put a compiled model back to where `start` stands, its optimizer forgetting what it gathered.
+
+    `fit` traces a model when it is first called, which takes longer than a small network's training. Of a recipe that
+    runs many times (folds, seeds), one model is therefore traced and started over, with the same result as a new one.
+
+    Args:
+        model: compiled; trained or not.
+        start: freshly built by the same code: its weights, and what its dropout draws from, are copied.
+
+    Raises:
+        ValueError: if the two differ in the shapes of their variables.
+    """
+    if [variable.shape for variable in model.variables] != [variable.shape for variable in start.variables]:
+        raise ValueError(f"expected {start.name} to be built by the code of {model.name}; their variables differ")
+    for mine, its in zip(model.variables, start.variables, strict=True):
+        mine.assign(its)
+    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+    optimizer.build(model.trainable_variables)
+    if model.optimizer.built:
+        for mine, its in zip(model.optimizer.variables, optimizer.variables, strict=True):
+            mine.assign(its)
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

@@ -63,6 +63,19 @@ def test_the_binary_scores_are_scikit_learns():
     assert all(score.low <= score.value <= score.high for score in found.values())
 
 
+@pytest.mark.parametrize("step", [0.5, 0.1, 1e-9], ids=["many ties", "some ties", "none"])
+def test_the_area_under_the_roc_curve_is_scikit_learns(step):
+    labels, probabilities = noisy()
+    scores = (probabilities / step).round() * step
+    assert evaluation.auroc(labels, scores) == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_area_under_the_roc_curve_needs_both_classes(label):
+    with pytest.raises(ValueError, match="expected examples of both classes; got"):
+        evaluation.auroc(np.full(5, label), np.arange(5))
+
+
 def test_a_model_that_never_says_yes_has_no_precision():
     found = evaluation.binary(np.array([0, 1] * 5), np.zeros(10), resamples=20)
     assert (found["precision"].value, found["sensitivity"].value, found["specificity"].value) == (0, 0, 1)
@@ -74,17 +87,17 @@ def test_whole_patients_are_drawn_so_that_many_images_of_one_do_not_narrow_the_i
     labels, probabilities = np.repeat(labels, 4), np.repeat(probabilities, 4)
     widths = []
     for groups in (None, patients):
-        score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, groups=groups, resamples=200)
+        score = evaluation.bootstrap(evaluation.auroc, labels, probabilities, groups=groups, resamples=200)
         widths.append(score.high - score.low)
     assert widths[1] / widths[0] == pytest.approx(2, rel=0.15)  # four copies look like half the error
 
 
 def test_the_bootstrap_interval_holds_the_value_and_repeats_with_its_seed():
     labels, probabilities = noisy()
-    score = evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1, resamples=200)
+    score = evaluation.bootstrap(evaluation.auroc, labels, probabilities, seed=1, resamples=200)
     assert score.low < score.value < score.high
-    assert score == evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=1, resamples=200)
-    assert score != evaluation.bootstrap(metrics.roc_auc_score, labels, probabilities, seed=2, resamples=200)
+    assert score == evaluation.bootstrap(evaluation.auroc, labels, probabilities, seed=1, resamples=200)
+    assert score != evaluation.bootstrap(evaluation.auroc, labels, probabilities, seed=2, resamples=200)
 
 
 def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
@@ -97,7 +110,7 @@ def test_the_bootstrap_interval_of_an_accuracy_agrees_with_the_binomial_one():
 
 def test_the_bootstrap_survives_a_class_of_two_examples():
     labels = np.array([0] * 30 + [1] * 2)
-    score = evaluation.bootstrap(metrics.roc_auc_score, labels, np.linspace(0, 1, 32), resamples=200)
+    score = evaluation.bootstrap(evaluation.auroc, labels, np.linspace(0, 1, 32), resamples=200)
     assert score.value == 1.0
     assert not math.isnan(score.low)
 

@@ -208,3 +208,48 @@ def test_plain_keras_loads_a_model_with_fused_normalisation_without_this_project
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
     np.testing.assert_allclose(np.load(tmp_path / "predictions.npy"), model.predict(pictures(), verbose=0), atol=1e-5)
+
+
+def dropping_network():
+    return keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+    )
+
+
+def fitted(model):
+    random = np.random.default_rng(4)
+    model.fit(random.normal(size=(20, 6)), random.normal(size=20), batch_size=8, epochs=3, verbose=0)
+    return model.get_weights()
+
+
+def test_a_network_started_over_learns_what_a_new_one_does():
+    compiled = dropping_network()
+    compiled.compile("adam", "mean_squared_error", jit_compile=False)
+    fitted(compiled)
+    runs = []
+    for anew in (True, False):
+        keras.utils.set_random_seed(6)
+        model = dropping_network()
+        if anew:
+            model.compile("adam", "mean_squared_error", jit_compile=False)
+        else:
+            training.start_over(compiled, model)
+            model = compiled
+        runs.append(fitted(model))
+    for new, over in zip(*runs, strict=True):
+        np.testing.assert_allclose(over, new, atol=1e-6)
+
+
+def test_a_network_that_was_never_fitted_can_be_started_over():
+    compiled, start = dropping_network(), dropping_network()
+    compiled.compile("adam", "mean_squared_error")
+    training.start_over(compiled, start)
+    for mine, its in zip(compiled.get_weights(), start.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_starting_over_from_another_architecture_is_an_error():
+    compiled = dropping_network()
+    compiled.compile("adam", "mean_squared_error")
+    with pytest.raises(ValueError, match="to be built by the code of"):
+        training.start_over(compiled, small_network())
