@@ -21,13 +21,7 @@ EXPECTED_COLUMNS = [*KEY, "reported", "expected", "deviation", "tolerance", "see
 
 
 def write_metrics(
-    folder: Path,
-    scores: dict,
-    *,
-    provenance: dict,
-    cost: dict,
-    models: tuple[Path, ...] = (),
-    backbone: str = "-",
+    folder: Path, scores: dict, *, provenance: dict, cost: dict, models: tuple[Path, ...] = (), backbone: str = "-"
 ) -> pd.DataFrame:
     """Write a lesson's ``metrics.json`` and compare its scores with what is expected of them.
 
@@ -43,8 +37,7 @@ def write_metrics(
         A table with a row a score: reported, expected, tolerance, got and verdict (see :func:`compare`).
     """
     numbers = {
-        name: score.as_dict() if hasattr(score, "as_dict") else {"value": float(score)}
-        for name, score in scores.items()
+        name: vars(score) if hasattr(score, "value") else {"value": float(score)} for name, score in scores.items()
     }
     record = {
         "lesson": provenance["lesson"],
@@ -76,14 +69,8 @@ def compare(record: dict, expected: pd.DataFrame | None = None) -> pd.DataFrame:
     source, weights = variant(record["provenance"])
     rows = []
     for metric, score in record["scores"].items():
-        row = {
-            "metric": metric,
-            "reported": None,
-            "expected": None,
-            "tolerance": None,
-            "got": score["value"],
-            "verdict": "-",
-        }
+        row = {"metric": metric, "reported": None, "expected": None, "tolerance": None}
+        row |= {"got": score["value"], "verdict": "-"}
         wanted = (record["lesson"], metric, source, record["backbone"], weights)
         match = expected[(expected[KEY] == wanted).all(axis=1)] if len(expected) else expected
         if len(match):
@@ -250,9 +237,7 @@ def failures(lessons: list[str]) -> list[dict]:
 def _with_tolerance(row: pd.Series) -> str:
     if row["expected"] is None or pd.isna(row["expected"]):
         return "-"
-    return (
-        f"{row['expected']:.3f} ± {row['tolerance']:.3f}" if not pd.isna(row["tolerance"]) else f"{row['expected']:.3f}"
-    )
+    return f"{row['expected']:.3f}" + ("" if pd.isna(row["tolerance"]) else f" ± {row['tolerance']:.3f}")
 
 
 def _optional(value):

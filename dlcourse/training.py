@@ -67,8 +67,8 @@ class EpochLog(keras.callbacks.Callback):
 def start_over(model: keras.Model, start: keras.Model) -> None:
     """Put a compiled model back to where `start` stands, its optimizer forgetting what it gathered.
 
-    `fit` traces a model when it is first called, which takes longer than a small network's training. Of a recipe that
-    runs many times (folds, seeds), one model is therefore traced and started over, with the same result as a new one.
+    To trace a small network takes `fit` longer than to train it. Of a recipe that runs many times (folds, seeds), one
+    model is therefore traced and started over, with the result of a new one.
 
     Args:
         model: compiled; trained or not.
@@ -79,13 +79,12 @@ def start_over(model: keras.Model, start: keras.Model) -> None:
     """
     if [variable.shape for variable in model.variables] != [variable.shape for variable in start.variables]:
         raise ValueError(f"expected {start.name} to be built by the code of {model.name}; their variables differ")
-    for mine, its in zip(model.variables, start.variables, strict=True):
+    fresh = type(model.optimizer).from_config(model.optimizer.get_config())
+    for optimizer in (fresh, model.optimizer):
+        optimizer.build(model.trainable_variables)
+    state, anew = [*model.variables, *model.optimizer.variables], [*start.variables, *fresh.variables]
+    for mine, its in zip(state, anew, strict=True):
         mine.assign(its)
-    optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-    optimizer.build(model.trainable_variables)
-    if model.optimizer.built:
-        for mine, its in zip(model.optimizer.variables, optimizer.variables, strict=True):
-            mine.assign(its)
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
