@@ -139,6 +139,11 @@ def test_a_smoke_run_is_never_judged():
     assert table["expected"].item() == 0.95
 
 
+def test_a_score_after_equal_time_is_the_machines_too_and_gets_no_verdict():
+    metric = "test_auroc_tuned_equal_time"
+    assert reports.compare(record(0.1, metric), expected(metric))["verdict"].item() == "-"
+
+
 def test_a_single_seed_gives_no_tolerance_and_no_verdict():
     assert reports.compare(record(0.1), expected(tolerance=None))["verdict"].item() == "-"
 
