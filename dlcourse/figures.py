@@ -64,6 +64,7 @@ def learning_curves(
     for ax, metric in zip(axes, metrics, strict=True):
         for number, (run, rows) in enumerate(history.groupby("run", sort=False)):
             look = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "markersize": 4}
+            look["markevery"] = max(1, len(rows) // 25)  # of hundreds of epochs, all marks would be a smear
             ax.plot(rows[against], rows[metric], linestyle="--", alpha=0.6, label=f"{run}, training", **look)
             if f"val_{metric}" in rows:
                 ax.plot(rows[against], rows[f"val_{metric}"], label=f"{run}, validation", **look)
