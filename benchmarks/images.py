@@ -2,7 +2,7 @@
 
 usage: python benchmarks/images.py [decode] [extraction] [experiments] [scores] [memory] [--rounds 5] [--backbone auto]
 
-- decode: ``image_files.pixels`` against Keras' ``image_dataset_from_directory``, on JPEG files made for it.
+- decode: ``decoding.pixels`` against Keras' ``image_dataset_from_directory``, on JPEG files made for it.
 - extraction: VGG16 at 224 pixels through ``feature_bank.features`` in the precision it chooses against float32, and
   against PyTorch's best (channels last, bfloat16) where torch is installed: ``pip install .[bench]``. Four times the
   float32 rate is asked of processors with matrix units (AMX); of others, nearly what bfloat16 gains on plain matrices.
@@ -53,7 +53,7 @@ def decode(options) -> bool:
     import numpy as np
     from PIL import Image
 
-    from dlcourse import image_files
+    from dlcourse import decoding
 
     met = True
     for side, count in ((224, 800), (1200, 200)):
@@ -75,7 +75,7 @@ def decode(options) -> bool:
 
             def ours(files=files, name=name):
                 os.environ["DLCOURSE_CACHE"] = tempfile.mkdtemp(dir=name)
-                image_files.pixels(files, 224)
+                decoding.pixels(files, 224)
 
             plain(), ours()
             ratios = [seconds(plain) / seconds(ours) for _ in range(options.rounds)]
@@ -200,7 +200,7 @@ def scores(options) -> bool:
     """Whether a network that learned from the bank is as good as one that learned the plain way, on a subset."""
     import numpy as np
 
-    from dlcourse import backbones, evaluation, feature_bank, image_files
+    from dlcourse import backbones, decoding, evaluation, feature_bank, image_files
 
     name = backbones.choose(options.backbone, own="mobilenetv2")
     size = 64 if name == backbones.STAND_IN else 160
@@ -208,7 +208,7 @@ def scores(options) -> bool:
     table = chests.table[chests.table["split"] != "test"]
     people = np.random.default_rng(0).permutation(table["patient"].unique())
     learned = table["patient"].isin(people[: len(people) // 4])  # with all their images
-    x, y = image_files.pixels(table["file"], size), table["label"].to_numpy()
+    x, y = decoding.pixels(table["file"], size), table["label"].to_numpy()
     body, augment = backbones.load(name, size).model, _augmentation()
     plain, quick = _compiled([augment, *body.layers, _head(body)]), _compiled([_head(body)], jit=True)
     rows = np.flatnonzero(learned)

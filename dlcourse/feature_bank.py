@@ -34,7 +34,7 @@ def features(
 
     Args:
         backbone: a model, such as `backbones.Backbone.model` or the lower half of `backbones.split`.
-        images: (n, height, width, 3), 0 to 255, such as a memory map from `image_files.pixels`.
+        images: (n, height, width, 3), 0 to 255, such as a memory map from `decoding.pixels`.
         augment: Keras layers that vary a batch, called with ``training=True``; None for the images as they are.
         views: how many varied copies of every image; 1 without `augment`.
         seed: of the augmentation.

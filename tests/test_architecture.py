@@ -15,7 +15,8 @@ PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
     {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"fetching"}, {"samples"},
-    {"glove"}, {"vocabularies"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"},
+    {"glove"}, {"vocabularies"},
+    {"decoding"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"},
     {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"report_page"}, {"batch"}, {"service"},
     {"__main__"},
 ]  # fmt: skip

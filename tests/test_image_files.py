@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dlcourse import image_files, paths
+from dlcourse import decoding, image_files, paths
 from dlcourse.samples import pets, radiographs
 
 RADIOGRAPHS = {
@@ -165,7 +165,7 @@ def test_the_drawn_ones_come_in_the_same_form(small_samples, load):
     assert "drawn" in files.description
     assert set(files.table.columns) == {"file", "label", "patient", "split"}
     assert all(len(files.part(split)) for split in image_files.SPLITS)
-    assert image_files.pixels(files.part("test")["file"], 16).shape[1:] == (16, 16, 3)
+    assert decoding.pixels(files.part("test")["file"], 16).shape[1:] == (16, 16, 3)
 
 
 def test_a_limit_shortens_every_split(small_samples):
@@ -193,9 +193,9 @@ def test_a_bad_file_is_named_and_nothing_is_kept(folder, name):
     folder.mkdir()
     good, bad = draw(folder / "good.jpg"), folder / name
     BAD[name](bad)
-    assert image_files.problems([good, bad]).index.tolist() == [1]
+    assert decoding.problems([good, bad]).index.tolist() == [1]
     with pytest.raises(ValueError, match=f"1 of 2 image files cannot be used: {name}"):
-        image_files.pixels([good, bad], 8)
+        decoding.pixels([good, bad], 8)
     assert not list((paths.cache() / "pixels").iterdir())
 
 
@@ -205,9 +205,9 @@ def test_bad_files_can_be_dropped(folder):
         make(folder / name)
     good = draw(folder / "good.jpg")
     table = pd.DataFrame({"file": [*(folder / name for name in BAD), good]})
-    kept = table.drop(image_files.problems(table["file"]).index)
+    kept = table.drop(decoding.problems(table["file"]).index)
     assert kept["file"].tolist() == [good]
-    assert len(image_files.pixels(kept["file"], 8)) == 1
+    assert len(decoding.pixels(kept["file"], 8)) == 1
 
 
 # Pixels and batches
@@ -218,14 +218,14 @@ def test_pixels_are_those_of_the_file(folder):
     picture[:, 16:] = (255, 128, 0)
     folder.mkdir()
     Image.fromarray(picture).save(folder / "two.png")
-    (colour,) = image_files.pixels([folder / "two.png"], 8)
+    (colour,) = decoding.pixels([folder / "two.png"], 8)
     assert colour.shape == (8, 8, 3)
     assert colour[:, 0].tolist() == [[0, 0, 0]] * 8
     assert colour[:, -1].tolist() == [[255, 128, 0]] * 8
-    (grey,) = image_files.pixels([folder / "two.png"], 8, channels=1)
+    (grey,) = decoding.pixels([folder / "two.png"], 8, channels=1)
     assert grey.shape == (8, 8, 1)
     with pytest.raises(ValueError, match="channels must be 1"):
-        image_files.pixels([folder / "two.png"], 8, channels=4)
+        decoding.pixels([folder / "two.png"], 8, channels=4)
 
 
 @pytest.mark.parametrize("shape", [(20, 200), (10, 200), (24, 200), (200, 20), (100, 400)])
@@ -234,7 +234,7 @@ def test_fine_stripes_become_grey_wherever_a_side_shrinks(folder, shape, kind):
     folder.mkdir()
     stripes = np.indices(shape)[np.argmax(shape)] % 8 < 4
     Image.fromarray(np.uint8(200 * stripes)).save(folder / f"stripes.{kind}", quality=95)
-    pixels = image_files.pixels([folder / f"stripes.{kind}"], 20, channels=1)
+    pixels = decoding.pixels([folder / f"stripes.{kind}"], 20, channels=1)
     assert abs(pixels.astype(int) - 100).max() <= 30  # averages of ten; picked out singly, they would be 0 or 200
     assert abs(pixels.mean() - 100) < 2
 
@@ -245,34 +245,34 @@ def test_pixels_of_a_photograph_are_those_of_the_file(folder, size):
     picture = np.zeros((*size, 3), np.uint8)
     picture[:, size[1] // 2 :] = (255, 128, 0)
     Image.fromarray(picture).save(folder / "two.jpeg", quality=95, subsampling=0)
-    (pixels,) = image_files.pixels([folder / "two.jpeg"], 20).astype(int)
+    (pixels,) = decoding.pixels([folder / "two.jpeg"], 20).astype(int)
     assert abs(pixels[:, 2] - [0, 0, 0]).max() < 8
     assert abs(pixels[:, -3] - [255, 128, 0]).max() < 8
 
 
 def test_pixels_are_decoded_once_and_again_when_a_file_changes(folder):
     file = draw(folder / "one.png", 10, "L")
-    assert image_files.pixels([file], 8)[0, 0, 0].tolist() == [10, 10, 10]
+    assert decoding.pixels([file], 8)[0, 0, 0].tolist() == [10, 10, 10]
     kept = {path: path.stat().st_mtime_ns for path in (paths.cache() / "pixels").iterdir()}
-    image_files.pixels([file], 8)
+    decoding.pixels([file], 8)
     assert {path: path.stat().st_mtime_ns for path in (paths.cache() / "pixels").iterdir()} == kept
     draw(file, 200, "L", size=(21, 12))
-    assert image_files.pixels([file], 8)[0, 0, 0].tolist() == [200, 200, 200]
+    assert decoding.pixels([file], 8)[0, 0, 0].tolist() == [200, 200, 200]
 
 
 def test_pixels_that_could_not_be_written_are_not_kept(folder, monkeypatch):
     file = draw(folder / "one.png", 10, "L")
     monkeypatch.setattr(os, "pwrite", lambda handle, pixels, at: 0)
     with pytest.raises(OSError, match="is the disk full"):
-        image_files.pixels([file], 8)
+        decoding.pixels([file], 8)
     assert not list((paths.cache() / "pixels").iterdir())
 
 
 def test_another_decoder_decodes_anew(folder, monkeypatch):
     file = draw(folder / "one.png", 10, "L")
-    image_files.pixels([file], 8)
-    monkeypatch.setattr(image_files, "_DECODER", "another version")
-    image_files.pixels([file], 8)
+    decoding.pixels([file], 8)
+    monkeypatch.setattr(decoding, "_DECODER", "another version")
+    decoding.pixels([file], 8)
     assert len(list((paths.cache() / "pixels").iterdir())) == 2
 
 
@@ -288,14 +288,14 @@ def drawn_numbers(dataset):
 
 
 def test_batches_keep_the_order_without_a_seed(numbered):
-    dataset = image_files.batches(*numbered, 8)
+    dataset = decoding.batches(*numbered, 8)
     assert drawn_numbers(dataset) == list(range(30))
     assert [len(images) for images, _ in dataset.as_numpy_iterator()] == [8, 8, 8, 6]
     assert dataset.element_spec[0].shape.as_list() == [None, 4, 4, 3]
 
 
 def test_batches_are_shuffled_anew_every_epoch_with_their_labels(numbered):
-    dataset = image_files.batches(*numbered, 8, seed=1)
+    dataset = decoding.batches(*numbered, 8, seed=1)
     first, second = drawn_numbers(dataset), drawn_numbers(dataset)
     assert sorted(first) == sorted(second) == list(range(30))
     assert first != second
@@ -304,7 +304,7 @@ def test_batches_are_shuffled_anew_every_epoch_with_their_labels(numbered):
 
 
 def test_balanced_batches_draw_the_classes_equally_often(numbered):
-    dataset = image_files.batches(*numbered, 8, seed=1, balanced=True)
+    dataset = decoding.batches(*numbered, 8, seed=1, balanced=True)
     labels = np.concatenate([labels for _ in range(20) for _, labels in dataset.as_numpy_iterator()])
     assert len(labels) == 600
     assert labels.mean() == pytest.approx(0.5, abs=0.06)
@@ -313,6 +313,6 @@ def test_balanced_batches_draw_the_classes_equally_often(numbered):
 def test_batches_need_a_label_for_each_image(numbered):
     images, labels = numbered
     with pytest.raises(ValueError, match="got 30 images and 29 labels"):
-        image_files.batches(images, labels[:-1], 8)
+        decoding.batches(images, labels[:-1], 8)
     with pytest.raises(ValueError, match="balanced batches need a seed"):
-        image_files.batches(images, labels, 8, balanced=True)
+        decoding.batches(images, labels, 8, balanced=True)
