@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from dlcourse import paths
 
@@ -122,3 +123,17 @@ class SkipPolicy:
 def _reason(report) -> str:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return reason.removeprefix("Skipped: ")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of real data to fill, with a cache of its own."""
+    monkeypatch.setenv("DLCOURSE_DATA", str(tmp_path / "real data"))
+    monkeypatch.setenv("DLCOURSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "real data"
+
+
+def draw(file, value=128, mode="RGB", size=(20, 12)):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if mode in ("L", "I;16") else None).save(file)
+    return file
