@@ -1,7 +1,7 @@
 # `make` lists the targets. Each one creates .venv and installs what it needs by itself.
 #
 # Variables, on the command line or in the environment:
-#   JOBS=2          lessons run at once by run-all
+#   JOBS=3          lessons run at once by run-all
 #   PROFILE=full    or smoke: seconds instead of minutes, to see that the code runs
 #   SOURCE=auto     or sample (embedded data), or real (DLCOURSE_DATA, by default data/)
 #   SEED=0          of every random generator
@@ -11,7 +11,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-JOBS ?= 2
+JOBS ?= 3
 
 ifdef PROFILE
 export DLCOURSE_PROFILE := $(PROFILE)
@@ -58,7 +58,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
 
-run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=2 at once, and print a table
+run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=3 at once, and print a table
 	@$(PYTHON) -m dlcourse refresh
 	@$(SHARE) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
 	$(PYTHON) -m dlcourse report || status=1; exit $$status
