@@ -84,7 +84,7 @@ report: $(INSTALLED) ## the table of what has been run, and outputs/index.html
 check: $(INSTALLED) ## lint the code and the notebooks
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/nbstripout --verify --keep-id notebooks/*.ipynb
+	@$(VENV)/bin/nbstripout --verify --keep-id --keep-count notebooks/*.ipynb
 
 lock: $(INSTALLED) ## write requirements.txt anew from pyproject.toml (for maintainers)
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \
