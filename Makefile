@@ -49,6 +49,7 @@ SHARE = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_
 
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
+NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
 
 .PHONY: help setup run-all lessons test smoke lab data bench report check lock clean $(LESSONS)
 

@@ -27,9 +27,10 @@ NETWORK_FREE = (
     "reports",
     "report_page",
 )  # no TensorFlow, no Keras, not through another module either
-MOST_LINES = 4_000  # a third of them are docstrings and blank
+MOST_LINES = 4_200  # a third of them are docstrings and blank; `explain` is the latest to come
 # Reading a result off and drawing it hide nothing of what is taught, so `evaluation` and `figures` are left out of the
-# count. Lesson 04, the fullest, introduces bodies and the bank; more than this, and a lesson is hiding something.
+# count, and so is `explain`, since lesson 15 computes by hand what it does. Lesson 04, the fullest, introduces bodies
+# and the bank; more than this, and a lesson is hiding something.
 MOST_CALLS = 13
 
 
@@ -145,7 +146,7 @@ def test_a_notebook_calls_few_of_the_helpers_functions():
     for path in paths.notebooks():
         cells = nbformat.read(path, as_version=4).cells
         functions = called("\n".join(cell.source for cell in cells if cell.cell_type == "code"))
-        functions = {name for name in functions if not name.startswith(("evaluation.", "figures."))}
+        functions = {name for name in functions if not name.startswith(("evaluation.", "figures.", "explain."))}
         if len(functions) > MOST_CALLS:
             wrong[path.name] = f"{len(functions)}: {', '.join(sorted(functions))}"
-    assert wrong == {}, f"expected at most {MOST_CALLS} functions of dlcourse a notebook, evaluation and figures apart"
+    assert wrong == {}, f"expected at most {MOST_CALLS} functions a notebook, evaluation, figures and explain apart"
