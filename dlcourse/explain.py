@@ -58,7 +58,8 @@ def watched(model: keras.Model, layer: keras.layers.Layer, inputs) -> tuple[tf.T
     try:
         if is_probability:
             last.activation = keras.activations.linear
-        with tf.GradientTape() as tape:
+        # Watching the weights too would keep every layer's output in memory.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             outputs = model(inputs, training=False)
     finally:
         del layer.call
@@ -85,12 +86,18 @@ def grad_cam(model: keras.Model, images: np.ndarray, *, classes=None, layer: ker
     Source: Selvaraju et al. (2017), ICCV, 618-626.
     """
     images = np.asarray(images)
-    if images.ndim != 4:
+    if images.ndim != 4 or len(images) == 0:
         raise ValueError(f"expected images (n, height, width, channels); got an array of shape {images.shape}")
-    outputs, maps, tape = watched(model, layer or last_maps(model), images)
-    slopes = tape.gradient(outputs, maps, output_gradients=_of_classes(outputs, classes))
-    heat = tf.nn.relu(tf.reduce_sum(tf.reduce_mean(slopes, axis=(1, 2), keepdims=True) * maps, axis=-1, keepdims=True))
-    return tf.image.resize(tf.cast(heat, tf.float32), images.shape[1:3])[..., 0].numpy()
+    layer = layer or last_maps(model)
+
+    def heat(images, classes):
+        outputs, maps, tape = watched(model, layer, images)
+        slopes = tape.gradient(outputs, maps, output_gradients=_of_classes(outputs, classes))
+        importance = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+        heat = tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1, keepdims=True))
+        return tf.image.resize(tf.cast(heat, tf.float32), images.shape[1:3])[..., 0].numpy()
+
+    return _in_parts(heat, images, classes)
 
 
 def occlusion(model: keras.Model, images: np.ndarray, *, classes=None, patch: int, stride: int) -> np.ndarray:
@@ -105,20 +112,23 @@ def occlusion(model: keras.Model, images: np.ndarray, *, classes=None, patch: in
 
     Source: Zeiler and Fergus (2014), ECCV, 818-833.
     """
-    images = np.asarray(images, "float32")
-    whole = model.predict_on_batch(images)
-    weights = _of_classes(whole, classes)
-    heat, covered = np.zeros((2, *images.shape[:3]), "float32")
-    mean = images.mean(axis=(1, 2), keepdims=True)
-    for top in range(0, images.shape[1] - patch + stride, stride):
-        for left in range(0, images.shape[2] - patch + stride, stride):
-            place = np.s_[:, top : top + patch, left : left + patch]
-            hidden = images.copy()
-            hidden[place] = mean
-            loss = np.sum((whole - model.predict_on_batch(hidden)) * weights, axis=1)
-            heat[place] += loss[:, None, None]
-            covered[place] += 1
-    return heat / np.maximum(covered, 1)
+
+    def heat(images, classes):
+        whole = model.predict_on_batch(images)
+        weights = _of_classes(whole, classes)
+        heat, covered = np.zeros((2, *images.shape[:3]), "float32")
+        mean = images.mean(axis=(1, 2), keepdims=True)
+        for top in range(0, images.shape[1] - patch + stride, stride):
+            for left in range(0, images.shape[2] - patch + stride, stride):
+                place = np.s_[:, top : top + patch, left : left + patch]
+                hidden = images.copy()
+                hidden[place] = mean
+                loss = np.sum((whole - model.predict_on_batch(hidden)) * weights, axis=1)
+                heat[place] += loss[:, None, None]
+                covered[place] += 1
+        return heat / np.maximum(covered, 1)
+
+    return _in_parts(heat, np.asarray(images, "float32"), classes)
 
 
 def word_weights(model: keras.Model, numbers: np.ndarray, *, classes=None) -> np.ndarray:
@@ -141,6 +151,12 @@ def word_weights(model: keras.Model, numbers: np.ndarray, *, classes=None) -> np
     outputs, vectors, tape = watched(model, tables[0], np.asarray(numbers))
     slopes = tape.gradient(outputs, vectors, output_gradients=_of_classes(outputs, classes))
     return tf.reduce_sum(tf.cast(slopes * vectors, tf.float32), axis=-1).numpy()
+
+
+def _in_parts(heat, images, classes):
+    """Heat of the images, 32 at a time, so that memory does not grow with their number."""
+    rows = [slice(start, start + 32) for start in range(0, len(images), 32)]
+    return np.concatenate([heat(images[of], None if classes is None else np.asarray(classes)[of]) for of in rows])
 
 
 def _of_classes(outputs, classes):

@@ -180,7 +180,7 @@ def _measured(rows: pd.DataFrame, metric: str) -> str:
     row = rows.iloc[0]
     deviation = row["deviation"]
     # A spread of less than half a tenth would read as none.
-    number = "{:.2f}" if metric.endswith("_ratio") else "{:.2%}" if deviation < 0.0005 else "{:.1%}"
+    number = "{:.2f}" if metric.endswith(("_ratio", "_correlation")) else "{:.2%}" if deviation < 0.0005 else "{:.1%}"
     spread = "" if pd.isna(deviation) else f" ± {number.format(deviation)}"
     return f"{number.format(row['expected'])}{spread} ({row['seeds']})"
 
