@@ -161,12 +161,17 @@ def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
 
 
 def results_table(expected: pd.DataFrame, reported: pd.DataFrame) -> str:
-    """The README's table in Markdown: a row for every metric of `reported`, real and embedded data side by side."""
+    """The README's table in Markdown: a row for every metric of `reported`, real and embedded data side by side.
+
+    Where a metric's note begins with "embedded only", real data cannot be scored, and the table does not ask for it.
+    """
     lines = ["| lesson | model | report | real data | embedded sample |", "|---|---|---|---|---|"]
     previous = ""
     for wanted in reported.itertuples():
         rows = expected[(expected["lesson"] == wanted.lesson) & (expected["metric"] == wanted.metric)]
         cells = [_measured(rows[rows["source"] == source], wanted.metric) for source in ("real", "sample")]
+        if str(wanted.note).startswith("embedded only"):
+            cells[0] = "none"
         lesson = f"[{wanted.lesson}](notebooks/{wanted.lesson}.ipynb)" if wanted.lesson != previous else ""
         printed = "" if pd.isna(wanted.reported) else f"{wanted.reported:.1%}"
         lines.append(f"| {lesson} | {wanted.shown} | {printed} | {cells[0]} | {cells[1]} |")

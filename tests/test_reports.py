@@ -291,6 +291,12 @@ def test_the_readmes_table_says_what_was_not_measured():
     assert row.endswith("| 98.0% | not measured yet | not measured yet |")
 
 
+def test_the_readmes_table_does_not_ask_for_what_real_data_cannot_tell():
+    only = REPORTED.assign(note="embedded only: nobody has outlined the real ones")
+    *_, row = reports.results_table(reports.summarise_runs(runs((0, 0.9)), only), only).splitlines()
+    assert row.endswith("| 98.0% | none | 90.0% (1) |")
+
+
 def test_a_small_spread_is_not_rounded_away():
     narrow = runs((0, 0.9953), (1, 0.9954), (2, 0.9957))
     *_, row = reports.results_table(reports.summarise_runs(narrow, REPORTED), REPORTED).splitlines()
