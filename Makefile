@@ -106,7 +106,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 # The last lessons first, since they are among the longest, and the shortest at the end: no core waits for a long one.
-SHORTEST := 07_pneumonia_vgg16_multiclass 04_cats_dogs_mobilenetv2 10_anomaly_autoencoder 08_pneumonia_knn_tsne
+SHORTEST := 01_convolution_by_hand 10_anomaly_autoencoder 15_looking_inside 08_pneumonia_knn_tsne
 ORDER = $(call reverse,$(filter-out $(SHORTEST),$(LESSONS))) $(filter $(LESSONS),$(SHORTEST))
 lessons: $(foreach lesson,$(ORDER),$(OUTPUTS)/$(lesson)/run.json)
 
