@@ -105,8 +105,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@touch $@
 
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
-# The last lessons first, since they are among the longest, and the shortest at the end: no core waits for a long one.
-SHORTEST := 01_convolution_by_hand 10_anomaly_autoencoder 15_looking_inside 08_pneumonia_knn_tsne
+# The last lessons first, since they are among the longest or need others, and the shortest at the end: no core waits for
+# a long one.
+SHORTEST := 01_convolution_by_hand 10_anomaly_autoencoder 08_pneumonia_knn_tsne
 ORDER = $(call reverse,$(filter-out $(SHORTEST),$(LESSONS))) $(filter $(LESSONS),$(SHORTEST))
 lessons: $(foreach lesson,$(ORDER),$(OUTPUTS)/$(lesson)/run.json)
 

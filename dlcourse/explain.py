@@ -90,14 +90,15 @@ def grad_cam(model: keras.Model, images: np.ndarray, *, classes=None, layer: ker
         raise ValueError(f"expected images (n, height, width, channels); got an array of shape {images.shape}")
     layer = layer or last_maps(model)
 
-    def heat(images, classes):
+    def of_part(images, classes):
+        """Grad-CAM of a few images at once, (n, height, width)."""
         outputs, maps, tape = watched(model, layer, images)
         slopes = tape.gradient(outputs, maps, output_gradients=_of_classes(outputs, classes))
         importance = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
         heat = tf.nn.relu(tf.reduce_sum(importance * maps, axis=-1, keepdims=True))
         return tf.image.resize(tf.cast(heat, tf.float32), images.shape[1:3])[..., 0].numpy()
 
-    return _in_parts(heat, images, classes)
+    return _in_parts(of_part, images, classes)
 
 
 def occlusion(model: keras.Model, images: np.ndarray, *, classes=None, patch: int, stride: int) -> np.ndarray:
@@ -113,7 +114,8 @@ def occlusion(model: keras.Model, images: np.ndarray, *, classes=None, patch: in
     Source: Zeiler and Fergus (2014), ECCV, 818-833.
     """
 
-    def heat(images, classes):
+    def of_part(images, classes):
+        """Occlusion of a few images at once, (n, height, width)."""
         whole = model.predict_on_batch(images)
         weights = _of_classes(whole, classes)
         heat, covered = np.zeros((2, *images.shape[:3]), "float32")
@@ -128,7 +130,7 @@ def occlusion(model: keras.Model, images: np.ndarray, *, classes=None, patch: in
                 covered[place] += 1
         return heat / np.maximum(covered, 1)
 
-    return _in_parts(heat, np.asarray(images, "float32"), classes)
+    return _in_parts(of_part, np.asarray(images, "float32"), classes)
 
 
 def word_weights(model: keras.Model, numbers: np.ndarray, *, classes=None) -> np.ndarray:
@@ -153,10 +155,10 @@ def word_weights(model: keras.Model, numbers: np.ndarray, *, classes=None) -> np
     return tf.reduce_sum(tf.cast(slopes * vectors, tf.float32), axis=-1).numpy()
 
 
-def _in_parts(heat, images, classes):
+def _in_parts(of_part, images, classes):
     """Heat of the images, 32 at a time, so that memory does not grow with their number."""
     rows = [slice(start, start + 32) for start in range(0, len(images), 32)]
-    return np.concatenate([heat(images[of], None if classes is None else np.asarray(classes)[of]) for of in rows])
+    return np.concatenate([of_part(images[of], None if classes is None else np.asarray(classes)[of]) for of in rows])
 
 
 def _of_classes(outputs, classes):
