@@ -34,7 +34,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 LESSONS := $(sort $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/[0-9][0-9]_*.ipynb)))
-HELPER := $(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv)
+HELPER := $(filter-out dlcourse/service/%,$(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv))
 
 # make splits names at spaces, so those of a folder from the environment are escaped where it reads a rule.
 empty :=
@@ -45,13 +45,13 @@ OUTPUTS := $(subst $(space),\ ,$(FOLDER))
 # Lessons that run side by side share the cores: where each took all of them, all would be slower.
 CORES = $(or $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null),1)
 THREADS = $(shell echo $$(( ($(CORES) + $(JOBS) - 1) / $(JOBS) )))
-SHARE = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_NUM_THREADS=$(THREADS)
+EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_NUM_THREADS=$(THREADS)
 
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
 
-.PHONY: help setup run-all lessons test smoke lab data bench report check lock clean $(LESSONS)
+.PHONY: help setup run-all lessons test smoke lab serve data bench report check lock clean $(LESSONS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -61,7 +61,7 @@ setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
 
 run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=3 at once, and print a table
 	@$(PYTHON) -m dlcourse refresh
-	@$(SHARE) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
+	@$(EACH) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
 	$(PYTHON) -m dlcourse report || status=1; exit $$status
 
 test: $(INSTALLED) ## smoke-run every lesson, then all tests
@@ -104,11 +104,10 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt ".[gpu]"; fi
 	@touch $@
 
-reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
-# The last lessons first, since they are among the longest or need others, and the shortest at the end: no core waits for
-# a long one.
-SHORTEST := 01_convolution_by_hand 10_anomaly_autoencoder 08_pneumonia_knn_tsne
-ORDER = $(call reverse,$(filter-out $(SHORTEST),$(LESSONS))) $(filter $(LESSONS),$(SHORTEST))
+# Long lessons first, short ones at the end, so that no core waits for the last; first of all what lesson 15 needs.
+SHORT := 07_pneumonia_vgg16_multiclass 15_looking_inside 10_anomaly_autoencoder 01_convolution_by_hand 08_pneumonia_knn_tsne
+LONG = $(filter-out $(SHORT) $(NEEDS_15_looking_inside),$(LESSONS))
+ORDER = $(filter $(LESSONS),$(NEEDS_15_looking_inside)) $(LONG) $(foreach lesson,$(SHORT),$(filter $(lesson),$(LESSONS)))
 lessons: $(foreach lesson,$(ORDER),$(OUTPUTS)/$(lesson)/run.json)
 
 # A lesson asked for by name runs if anything it rests on has changed, as in run-all.
