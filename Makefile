@@ -73,6 +73,9 @@ smoke: $(INSTALLED) ## smoke-run every lesson (nbval alone)
 lab: $(INSTALLED) ## open the lessons in JupyterLab
 	@$(VENV)/bin/jupyter lab notebooks
 
+serve: $(INSTALLED) ## the Emojify API and a demo page on port 7860; LISTEN, PORT, SHARE=VERSION=FRACTION
+	@$(PYTHON) -m dlcourse serve $(if $(LISTEN),--host $(LISTEN)) $(if $(PORT),--port $(PORT)) $(if $(SHARE),--share $(SHARE))
+
 data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see data/README.md)
 	@$(PYTHON) -m dlcourse data fetch
 
@@ -90,6 +93,8 @@ check: $(INSTALLED) ## lint the code and the notebooks
 lock: $(INSTALLED) ## write requirements.txt anew from pyproject.toml (for maintainers)
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \
 	  --custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.txt --no-annotate \
+	  --custom-compile-command "make lock" --output-file deploy/requirements.txt deploy/requirements.in
 
 clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 	rm -rf outputs models

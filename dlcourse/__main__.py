@@ -6,6 +6,7 @@ import sys
 import pandas as pd
 
 from dlcourse import batch, fetching, paths, report_page, reports
+from dlcourse.service import server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,11 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
         "record", help="add the last full runs to docs/results, compute what is expected, and update the README's table"
     )
     record.add_argument("lessons", nargs="*", help="lessons whose outputs/…/metrics.json to add; none: only compute")
+    server.add_arguments(commands.add_parser("serve", help="the Emojify API and the demo page (needs the extra serve)"))
     parsed = parser.parse_args(arguments)
 
     lessons = [path.stem for path in paths.notebooks()]
     if parsed.command == "data":
         return fetching.main(parsed)
+    if parsed.command == "serve":
+        return server.main(parsed)
     if parsed.command == "run":
         return batch.run(parsed.lesson)
     if parsed.command == "refresh":

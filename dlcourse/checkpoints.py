@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -73,6 +74,7 @@ def save(
         about = (_write_arrays if isinstance(model, dict) else _write_network)(model, partial, examples)
         card = {
             "model": path.stem,
+            "saved": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "sha256": _sha256(partial),
             "bytes": partial.stat().st_size,
             **about,

@@ -63,6 +63,14 @@ def pixels(files, size: int, *, channels: int = 3) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
+def stretched(pixels: np.ndarray, size: int) -> np.ndarray:
+    """One image as a square: uint8 (height, width) or (height, width, 3) -> (size, size) or (size, size, 3)."""
+    # Along a side that shrinks, areas are averaged, so that fine detail does not alias.
+    height, width = pixels.shape[:2]
+    pixels = cv2.resize(pixels, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
+
+
 def batches(images, labels, batch_size: int, *, seed: int | None = None, balanced: bool = False) -> tf.data.Dataset:
     """Batches for `fit` and `predict`, gathered ahead of the training step.
 
@@ -135,15 +143,12 @@ def _square(file: Path, size: int, channels: int) -> np.ndarray:
     parts = (part for part in (8, 4, 2) if shorter >= part * size)
     flags |= next((getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{part}") for part in parts), 0)
     pixels = cv2.imdecode(np.fromfile(file, np.uint8), flags)  # None if it cannot
-    # Along a side that shrinks, areas are averaged, so that fine detail does not alias.
-    height, width = pixels.shape[:2]
-    pixels = cv2.resize(pixels, (min(width, size), min(height, size)), interpolation=cv2.INTER_AREA)
-    pixels = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_LINEAR)
+    pixels = stretched(pixels, size)
     return pixels if channels == 1 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
 
 
-# Another version of OpenCV or of the function above may give other pixels: those kept are not read then.
-_DECODER = cv2.__version__ + inspect.getsource(_square)
+# Another version of OpenCV or of these functions may give other pixels: those kept are not read then.
+_DECODER = cv2.__version__ + inspect.getsource(_square) + inspect.getsource(stretched)
 
 
 def _decode(files: list[Path], path: str, shape: tuple[int, ...]) -> None:

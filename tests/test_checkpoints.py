@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import h5py
@@ -125,6 +126,7 @@ def test_the_card_says_what_a_user_of_the_model_has_to_know(saved):
     inputs = examples()
     assert card["model"] == "small_model"
     assert card["bytes"] == saved.stat().st_size
+    assert abs(datetime.fromisoformat(card["saved"]).timestamp() - saved.stat().st_mtime) < 3600
     assert card["parameters"] == small_model().count_params()
     assert card["input"]["shape"] == [None, 6, 6, 1]
     assert card["input"]["dtype"] == "float32"
