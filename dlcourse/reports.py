@@ -184,10 +184,15 @@ def _measured(rows: pd.DataFrame, metric: str) -> str:
         return "not measured yet"
     row = rows.iloc[0]
     deviation = row["deviation"]
-    # A spread of less than half a tenth would read as none.
-    number = "{:.2f}" if metric.endswith(("_ratio", "_correlation")) else "{:.2%}" if deviation < 0.0005 else "{:.1%}"
-    spread = "" if pd.isna(deviation) else f" ± {number.format(deviation)}"
-    return f"{number.format(row['expected'])}{spread} ({row['seeds']})"
+    spread = "" if pd.isna(deviation) else f" ± {shown(metric, deviation, deviation)}"
+    return f"{shown(metric, row['expected'], deviation)}{spread} ({row['seeds']})"
+
+
+def shown(metric: str, value: float, deviation: float = 1.0) -> str:
+    """A score as it is written: per cent, or a plain number where it is none; finer where the spread asks for it."""
+    if metric.endswith(("_ratio", "_correlation")):
+        return f"{value:.2f}"
+    return f"{value:.2%}" if deviation < 0.0005 else f"{value:.1%}"
 
 
 def read_metrics(folder: Path) -> dict | None:

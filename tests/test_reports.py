@@ -374,9 +374,9 @@ def test_the_page_shows_scores_facts_and_cost(outputs, tmp_path):
     expected().to_csv(tmp_path / "results" / "expected.csv", index=False)
     finish(outputs, record(0.96123))
     text = page()
-    assert [cell in text for cell in ("test accuracy", "0.9800", "0.9500", "0.9612")] == [True] * 4
+    assert [cell in text for cell in ("test accuracy", "98.0%", "95.0% ± 1.0%", "96.1%<")] == [True] * 4
     assert "<td class='good'>pass</td>" in text
-    assert "sample data (scikit-learn&#x27;s 8x8 digits) · full · seed 0" in text
+    assert "sample data (scikit-learn&#x27;s 8x8 digits) · trained here · full · seed 0" in text
     assert "1.2 min · 1,234 MB" in text
 
 
@@ -409,9 +409,39 @@ def test_a_lesson_without_scores_shows_its_figures(outputs):
     assert picture(b"x") in text
 
 
-def test_the_page_links_the_executed_notebook(outputs):
+def test_the_page_links_the_files_that_are_there(outputs):
     finish(outputs, record(0.9))
-    assert f"href='{LESSON}/{LESSON}.ipynb'" in page()
+    for ending in ("ipynb", "html"):
+        assert f"href='{LESSON}/{LESSON}.{ending}'" not in page()
+        (outputs / LESSON / f"{LESSON}.{ending}").write_text("x", encoding="utf-8")
+        assert f"href='{LESSON}/{LESSON}.{ending}'" in page()
+
+
+def test_the_page_links_a_lessons_models_and_their_cards(outputs):
+    model = outputs.parent / "my models" / "cnn.h5"
+    model.parent.mkdir()
+    model.write_bytes(b"x")
+    model.with_suffix(".json").write_text("{}", encoding="utf-8")
+    finish(outputs, record(0.9) | {"models": [str(model), "gone.h5"]})
+    text = page()
+    assert "href='../my%20models/cnn.h5'" in text
+    assert "href='../my%20models/cnn.json'" in text
+    assert "gone" not in text
+
+
+def test_the_page_begins_with_a_table_of_the_lessons(outputs):
+    finish(outputs, record(0.9))
+    contents = page(LESSON, "03_x").partition("<nav")[2].partition("</nav>")[0]
+    assert f"href='#{LESSON}'" in contents
+    assert "<td class='good'>ok</td>" in contents
+    assert "<td>not run</td>" in contents
+
+
+def test_the_figure_that_tells_most_comes_first(outputs):
+    finish(outputs, record(0.9))
+    for name in ("digits", "scores", "zoo"):
+        (outputs / LESSON / f"{name}.png").write_bytes(b"x")
+    assert re.findall(r"alt='(\w+) of", page()) == ["scores", "digits", "zoo"]
 
 
 def test_the_table_in_the_readme_is_that_of_the_checked_in_results():
