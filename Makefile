@@ -51,7 +51,7 @@ EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_N
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
 
-.PHONY: help setup run-all lessons test smoke lab serve data bench report check lock clean $(LESSONS)
+.PHONY: help setup run-all lessons seeds test smoke lab serve data bench report check lock clean $(LESSONS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,14 @@ run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=3 at once
 	@$(PYTHON) -m dlcourse refresh
 	@$(EACH) $(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) lessons; status=$$?; \
 	$(PYTHON) -m dlcourse report || status=1; exit $$status
+
+seeds: $(INSTALLED) ## run LESSON=NN_topic with SEEDS=5 seeds; print mean, spread and tolerance of its scores
+	@[ -n "$(filter $(LESSON),$(LESSONS))" ] || { echo "expected make seeds LESSON=NN_topic; make lists the lessons" >&2; exit 2; }
+	@for seed in $$(seq 0 $$(($(or $(SEEDS),5) - 1))); do \
+	  folder="$(FOLDER)/seeds/$$seed"; \
+	  $(MAKE) --no-print-directory $(LESSON) SEED=$$seed DLCOURSE_OUTPUTS="$$folder" DLCOURSE_MODELS="$$folder/models" \
+	    DLCOURSE_CACHE="$(or $(DLCOURSE_CACHE),$(FOLDER)/cache)" || exit 1; \
+	done; $(PYTHON) -m dlcourse seeds $(LESSON)
 
 test: $(INSTALLED) ## smoke-run every lesson, then all tests
 	@$(PYTHON) tests/run.py notebooks tests

@@ -24,12 +24,18 @@ def main(arguments: list[str] | None = None) -> int:
         "record", help="add the last full runs to docs/results, compute what is expected, and update the README's table"
     )
     record.add_argument("lessons", nargs="*", help="lessons whose outputs/…/metrics.json to add; none: only compute")
+    seeds = commands.add_parser(
+        "seeds", help="mean, spread and tolerance of what `make seeds` has run, as docs/results/expected.csv has them"
+    )
+    seeds.add_argument("lesson", help="such as 02_digits_cnn")
     server.add_arguments(commands.add_parser("serve", help="the Emojify API and the demo page (needs the extra serve)"))
     parsed = parser.parse_args(arguments)
 
     lessons = [path.stem for path in paths.notebooks()]
     if parsed.command == "data":
         return fetching.main(parsed)
+    if parsed.command == "seeds":
+        return _seeds(parsed.lesson)
     if parsed.command == "serve":
         return server.main(parsed)
     if parsed.command == "run":
@@ -41,6 +47,22 @@ def main(arguments: list[str] | None = None) -> int:
         return batch.summarise(lessons)
     elif parsed.command == "record":
         return _record(parsed.lessons)
+    return 0
+
+
+def _seeds(lesson: str) -> int:
+    folder = paths.outputs() / "seeds"
+    records = [record for path in sorted(folder.glob("*")) if (record := reports.read_metrics(path / lesson))]
+    if not records:
+        print(f"no finished run of {lesson} in {folder}: `make seeds LESSON={lesson} SEEDS=5` first", file=sys.stderr)
+        return 1
+    rows, reported = folder / f"{lesson}.csv", pd.read_csv(paths.results() / "reported.csv")
+    rows.unlink(missing_ok=True)
+    expected = reports.summarise_runs(reports.add_runs(records, rows), reported)
+    expected.to_csv(folder / f"{lesson}_expected.csv", index=False)
+    print(expected[["metric", "source", "expected", "deviation", "tolerance", "seeds"]].to_string(index=False))
+    print(f"\nthe runs: {rows}\nto add them to the checked-in ones: DLCOURSE_OUTPUTS={folder}/SEED "
+          f"{sys.executable} -m dlcourse record {lesson}, for each SEED")  # fmt: skip
     return 0
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 
 from dlcourse import batch
@@ -41,7 +42,7 @@ reports.write_metrics(
     paths.outputs() / "01_one", {"test_accuracy": 0.875}, models=(model,),
     cost={"minutes": 0.1, "peak_memory_mb": 100, "cores": 2},
     provenance={"lesson": "01_one", "source": "sample", "data": "none", "weights": "trained here", "profile": "full",
-                "seed": int(os.environ.get("DLCOURSE_SEED", "0")), "precision": "float32", "device": "CPU"},
+                "seed": int(os.environ.get("DLCOURSE_SEED", "0")), "precision": "float32", "device": "CPU", "commit": "abc"},
 )
 """
 
@@ -252,6 +253,25 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     run = project.make("run-all", "JOBS=1")
     assert (run.status, run.ran) == (0, {"02_slow": "done"})
     assert not Path(f"/proc/{kernel}").exists() or sys.platform != "linux"  # no kernel goes on alone
+
+
+def test_seeds_run_a_lesson_under_each_and_are_summarised(tmp_path):
+    project = Project(tmp_path / "my course")
+    by_seed = SCORES.replace("0.875", '0.8 + int(os.environ["DLCOURSE_SEED"]) / 100')
+    project.lesson("01_one", "# One", by_seed)
+    results = project.folder / "docs" / "results"
+    results.mkdir(parents=True)
+    (results / "reported.csv").write_text("lesson,metric,shown,reported,note\n", encoding="utf-8")
+    run = project.make("seeds", "LESSON=01_one", "SEEDS=3")
+    assert run.status == 0, run.output
+    row = pd.read_csv(project.output("seeds", "01_one_expected.csv")).iloc[0]
+    assert (row["expected"], row["deviation"], row["seeds"]) == (0.81, 0.01, 3)
+    assert sorted(pd.read_csv(project.output("seeds", "01_one.csv"))["value"]) == [0.8, 0.81, 0.82]
+    assert project.output("seeds", "2", "models", "one.h5").exists()
+    assert not project.output("01_one").exists()  # the lesson's own results stay what they were
+    refused = project.make("seeds", "LESSON=nobody")
+    assert refused.status != 0
+    assert "expected make seeds LESSON=NN_topic" in refused.output
 
 
 # ---- make itself ----
