@@ -42,7 +42,8 @@ reports.write_metrics(
     paths.outputs() / "01_one", {"test_accuracy": 0.875}, models=(model,),
     cost={"minutes": 0.1, "peak_memory_mb": 100, "cores": 2},
     provenance={"lesson": "01_one", "source": "sample", "data": "none", "weights": "trained here", "profile": "full",
-                "seed": int(os.environ.get("DLCOURSE_SEED", "0")), "precision": "float32", "device": "CPU", "commit": "abc"},
+                "seed": int(os.environ.get("DLCOURSE_SEED", "0")), "precision": "float32", "device": "CPU",
+                "commit": "abc"},
 )
 """
 
