@@ -1,0 +1,42 @@
+"""The READMEs name every lesson and every command as it is, and link to nothing that is not there."""
+
+import re
+
+import pytest
+
+from dlcourse import paths
+
+PAGES = ["README.md", "README.ar.md", "docs/README.md", "deploy/README.md", "data/README.md"]
+FRONT_DOORS = PAGES[:2]
+
+
+def read(name: str) -> str:
+    return (paths.ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", FRONT_DOORS)
+def test_every_lesson_has_its_line_in_order(name):
+    lessons = re.findall(r"^\| \[(\w+)\]\(notebooks/(\w+)\.ipynb\) \| [^|]+ \|", read(name), re.MULTILINE)
+    lessons = list(dict.fromkeys(lessons))  # the table of results names them again
+    assert lessons == [(path.stem, path.stem) for path in paths.notebooks()]
+
+
+@pytest.mark.parametrize("name", FRONT_DOORS)
+def test_the_two_commands_stand_first(name):
+    block = re.search(r"```sh\n(.*?)```", read(name), re.DOTALL)[1]
+    assert re.findall(r"^make [a-z-]+", block, re.MULTILINE) == ["make run-all", "make test"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_is_a_target_of_make(name):
+    makefile = (paths.ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {*re.findall(r"^([a-z-]+):", makefile, re.MULTILINE), *(path.stem for path in paths.notebooks())}
+    named = set(re.findall(r"(?:`|^)make ([a-z0-9_-]+)", read(name), re.MULTILINE))
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_link_leads_nowhere(name):
+    page = paths.ROOT / name
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", read(name)) if not re.match(r"https?:|#|mailto:", link)]
+    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
