@@ -6,7 +6,7 @@ import pytest
 
 from dlcourse import paths
 
-PAGES = ["README.md", "README.ar.md", "docs/README.md", "deploy/README.md", "data/README.md"]
+PAGES = ["README.md", "README.ar.md", "docs/README.md", "docs/syllabus.md", "deploy/README.md", "data/README.md"]
 FRONT_DOORS = PAGES[:2]
 
 
@@ -40,3 +40,17 @@ def test_no_link_leads_nowhere(name):
     page = paths.ROOT / name
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", read(name)) if not re.match(r"https?:|#|mailto:", link)]
     assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
+
+
+def test_the_syllabus_has_every_lesson_after_those_it_needs():
+    rows = re.findall(
+        r"^\| \[(\d\d)\]\(\.\./notebooks/(\w+)\.ipynb\) \| ([^|]+) \|", read("docs/syllabus.md"), re.MULTILINE
+    )
+    assert [stem for _, stem, _ in rows] == [path.stem for path in paths.notebooks()]
+    assert [number for number, stem, _ in rows if not stem.startswith(number)] == []
+    later = [(number, needed) for number, _, needs in rows for needed in re.findall(r"\d\d", needs) if needed >= number]
+    assert later == []
+    makefile = read("Makefile")
+    for number, stem, needs in rows:  # whose models a lesson uses, it needs
+        used = re.findall(rf"^NEEDS_{stem} := (.*)$", makefile, re.MULTILINE)
+        assert {name[:2] for name in " ".join(used).split()} <= set(re.findall(r"\d\d", needs)), number
