@@ -10,7 +10,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dlcourse import paths, reports, web_pages
+from dlcourse import paths, reports
 
 # A line of training.EpochLog, such as "report: epoch 3/12  24 s  loss 0.0312".
 _EPOCH_LINE = re.compile(r"^.*\bepoch \d+/\d+ .*$", re.MULTILINE)
@@ -62,7 +62,6 @@ def run(lesson: str) -> int:
             failure = {"cell": progress.cell, "error": f"{type(error).__name__}: {error}"}
         if executed.exists():
             _remove_log_lines(executed)
-            web_pages.write(executed)
         minutes = (time.perf_counter() - started) / 60
         record = {"lesson": lesson, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "minutes": minutes}
         if failure:

@@ -1,6 +1,7 @@
 """The report page: every lesson's scores against the expected ones, its cost, its figures and its models."""
 
 import base64
+import contextlib
 import html
 import json
 import os
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from dlcourse import paths, reports
+from dlcourse import paths, reports, web_pages
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -40,25 +41,39 @@ with what a run may fall short by; got is this run, with its 95 % interval where
 
 
 # Of several figures the one that tells most, by name.
-_MAIN = ("scores", "heat", "outlines", "progress", "label_budgets", "maps", "tsne_classes", "sample_predictions")
+_MAIN = (
+    "scores", "seeds", "heat", "outlines", "progress", "label_budgets", "maps", "tsne_classes", "sample_predictions",
+    "kernels",
+)  # fmt: skip
 
 
 def write(lessons: list[str]) -> Path:
     """Write ``outputs/index.html``: every lesson's scores against the expected ones, its cost, figures and models.
 
-    The page is self-contained: figures are embedded, nothing is fetched. Its links lead to files beside it.
+    The page is self-contained: figures are embedded, nothing is fetched. Its links lead to files beside it, among them
+    each executed notebook as a page of its own, written anew where it is not up to date.
 
     Returns:
         The page's path.
     """
     page = paths.outputs() / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
+    for lesson in lessons:
+        _write_lesson(paths.outputs() / lesson / f"{lesson}.ipynb")
     contents = _contents(reports.summary(lessons))
     sections = "\n".join(_section(lesson) for lesson in lessons)
     partial = page.with_suffix(".part")
     partial.write_text(_PAGE.replace("{contents}", contents).replace("{sections}", sections), encoding="utf-8")
     partial.replace(page)
     return page
+
+
+def _write_lesson(notebook: Path) -> None:
+    """The executed notebook as a web page beside it, unless that is there already."""
+    page = notebook.with_suffix(".html")
+    if notebook.exists() and not (page.exists() and page.stat().st_mtime >= notebook.stat().st_mtime):
+        with contextlib.suppress(ValueError):  # a stopped run may have left half a file
+            web_pages.write(notebook)
 
 
 def _contents(table: pd.DataFrame) -> str:

@@ -17,7 +17,7 @@ LAYERS = [
     {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"fetching"}, {"samples"},
     {"glove"}, {"vocabularies"},
     {"decoding"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"},
-    {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"report_page"}, {"web_pages"},
+    {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"web_pages"}, {"report_page"},
     {"batch"}, {"service"}, {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import re
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -415,6 +417,21 @@ def test_the_page_links_the_files_that_are_there(outputs):
         assert f"href='{LESSON}/{LESSON}.{ending}'" not in page()
         (outputs / LESSON / f"{LESSON}.{ending}").write_text("x", encoding="utf-8")
         assert f"href='{LESSON}/{LESSON}.{ending}'" in page()
+
+
+def test_executed_lessons_get_a_web_page_of_their_own_once(outputs):
+    finish(outputs, record(0.9))
+    notebook = outputs / LESSON / f"{LESSON}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Digits")]), notebook)
+    assert f"href='{LESSON}/{LESSON}.html'" in page()
+    own = notebook.with_suffix(".html")
+    assert "Digits" in own.read_text(encoding="utf-8")
+    before = own.stat().st_mtime_ns
+    page()
+    assert own.stat().st_mtime_ns == before
+    notebook.write_text("{", encoding="utf-8")  # half a file
+    os.utime(notebook, (before / 1e9 + 10,) * 2)
+    assert f"href='{LESSON}/{LESSON}.html'" in page()
 
 
 def test_the_page_links_a_lessons_models_and_their_cards(outputs):
