@@ -2,9 +2,9 @@
 
 usage: python tests/run.py PATH...
 
-Where `notebooks` are named, they are smoke-run by nbval in teaching order, in two halves side by side: the lessons that
-use each other's models, and the others with the tests. What loads the models that lessons leave comes last. The real
-data, where it is, stays reachable for the tests marked so.
+Where `notebooks` are named, they are smoke-run by nbval in teaching order, and what can be done apart is done side by
+side, two groups at a time: the lessons that use each other's models, the others, and the tests. What loads the models
+that lessons leave comes last. The real data, where it is, stays reachable for the tests marked so.
 """
 
 import os
@@ -12,27 +12,28 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAST = ["tests/test_checkpoints.py", "tests/test_explain.py"]
 
 
-def halves(arguments: list[str]) -> list[list[str]]:
-    """What to run side by side: the linked lessons; the others and, where they are asked for, the tests."""
+def groups(arguments: list[str]) -> list[list[str]]:
+    """What may run side by side: linked lessons, the others and, where they are asked for, the tests."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     linked = {name for line in re.findall(r"^NEEDS_(\w+ := .*)$", makefile, re.MULTILINE) for name in line.split()}
     lessons = [f"notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
-    first = [path for path in lessons if Path(path).stem in linked]
-    second = [path for path in lessons if path not in first]
+    found = [[path for path in lessons if (Path(path).stem in linked) == is_linked] for is_linked in (True, False)]
     if "tests" in arguments:
-        second += ["tests", *(f"--ignore={path}" for path in LAST)]
-    return [first, second]
+        tests = ["tests", *(f"--ignore={path}" for path in LAST)]
+        service = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py") if "serv" in path.name)
+        found += [[*tests, *(f"--ignore={path}" for path in service)], service]
+    return found
 
 
 def main(arguments: list[str]) -> int:
     """Returns pytest's exit status: of several, the first that is not 0."""
-    threads = str(max(1, (os.cpu_count() or 1) // 2)) if "notebooks" in arguments else ""
     with tempfile.TemporaryDirectory(prefix="dlcourse test ") as folder:  # a space, as in many a student's path
         environment = os.environ | {
             "DLCOURSE_PROFILE": "smoke",
@@ -45,28 +46,26 @@ def main(arguments: list[str]) -> int:
             "MPLBACKEND": "Agg",
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
-        if threads:
-            environment |= {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
 
-        def pytest(paths: list[str], output=None) -> subprocess.Popen:
-            options = ["--nbval-lax", "--nbval-cell-timeout=300", "--durations=10"]
-            command = [sys.executable, "-m", "pytest", *options, *paths]
-            return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        def pytest(paths: list[str], **options) -> subprocess.CompletedProcess:
+            command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=300", "--durations=10"]
+            return subprocess.run([*command, *paths], cwd=ROOT, env=environment, check=False, **options)
 
         if "notebooks" not in arguments:
-            return pytest(arguments).wait()
-        first, second = halves(arguments)
-        print(f"beside these: {' '.join(second)}; what they say is printed afterwards", flush=True)
-        with open(Path(folder, "second"), "w+", encoding="utf-8") as output:
-            beside = pytest(second, output)
-            try:
-                statuses = [pytest(first).wait(), beside.wait()]
-            finally:
-                beside.terminate()
-            output.seek(0)
-            print(output.read(), flush=True)
+            return pytest(arguments).returncode
+        threads = str(max(1, (os.cpu_count() or 1) // 2))
+        environment |= {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
+
+        def printed(paths: list[str]) -> int:
+            print(f"started: {' '.join(paths)}", flush=True)
+            found = pytest(paths, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            print(found.stdout, flush=True)
+            return found.returncode
+
+        with ThreadPoolExecutor(2) as pool:
+            statuses = list(pool.map(printed, groups(arguments)))
         if "tests" in arguments:
-            statuses.append(pytest(LAST).wait())
+            statuses.append(pytest(LAST).returncode)
         return next((status for status in statuses if status), 0)
 
 
