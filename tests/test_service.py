@@ -19,7 +19,6 @@ import psutil
 import pytest
 import requests
 from fastapi.testclient import TestClient
-from pydantic import TypeAdapter
 from serving import ROOT, WORDS, edit_card, running, save_emojify, save_pictures
 
 from dlcourse import checkpoints, text, vocabularies
@@ -327,7 +326,7 @@ def whole(versions, models, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLCOURSE_MODELS", str(models))
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        yield TestClient(page.mount(api.create(versions), versions, api.PAGE, TypeAdapter(api.Text)))
+        yield TestClient(page.mount(api.create(versions), versions))
 
 
 def test_the_start_leads_to_the_page(whole):
@@ -370,7 +369,7 @@ def test_a_tampered_model_of_pictures_is_refused(models, versions, tmp_path, mon
     path.write_bytes(path.read_bytes() + b"x")
     monkeypatch.setenv("DLCOURSE_MODELS", str(tmp_path))
     with pytest.raises(checkpoints.CheckpointError, match="digit_recognizer_cnn"):
-        page.mount(api.create(versions), versions, api.PAGE, TypeAdapter(api.Text))
+        page.mount(api.create(versions), versions)
 
 
 def test_a_tab_without_a_model_says_how_to_train_it(whole):

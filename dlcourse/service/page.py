@@ -8,15 +8,18 @@ import logging
 import re
 
 import gradio as gr
+from pydantic import TypeAdapter
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
 from dlcourse import checkpoints, paths
 from dlcourse.service import pictures
+from dlcourse.service.api import PAGE, Text
 from dlcourse.service.emojify import NothingKnownError, Versions
 from dlcourse.service.gate import whole_body
 
 log = logging.getLogger(__name__)
+_TEXT = TypeAdapter(Text)  # what the API accepts as a text
 
 # Fonts of the system: Gradio's own would be fetched from elsewhere.
 THEME = gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
@@ -87,14 +90,12 @@ NOT_FOR_DIAGNOSIS = "**Not for diagnosis.** This network is an exercise; it know
 LARGEST_QUESTION = 4_000_000  # bytes: a picture of 640 x 640 pixels in any case
 
 
-def mount(app, versions: Versions, path: str, text_type):
+def mount(app, versions: Versions):
     """Put the page into the application.
 
     Args:
         app: from `api.create`.
         versions: the Emojify models.
-        path: where the page is to be.
-        text_type: a pydantic TypeAdapter of what the API accepts as a text.
 
     Returns:
         The application.
@@ -105,27 +106,26 @@ def mount(app, versions: Versions, path: str, text_type):
     with gr.Blocks(title="dlcourse: try the models", analytics_enabled=False) as blocks:
         gr.Markdown("# Try the models\nWhat the lessons of dlcourse have trained, in use.")
         with gr.Tab("Emojify"):
-            _sentences(versions, text_type)
+            _sentences(versions)
         for kind in pictures.KINDS:
             with gr.Tab(kind.title):
                 _pictures(kind)
     blocks.has_launched = True  # which `launch` sets; only then does Gradio check where a file named in an input lies
     blocks.state_session_capacity = 16  # it keeps what it has last shown to so many visitors
     return gr.mount_gradio_app(
-        app, blocks, path, footer_links=[], run_history=False, ssr_mode=False, pwa=False, show_error=False,
-        enable_monitoring=False, theme=THEME, css=STYLE, app_kwargs={"middleware": [Middleware(Counter, path=path)]},
+        app, blocks, PAGE, footer_links=[], run_history=False, ssr_mode=False, pwa=False, show_error=False,
+        enable_monitoring=False, theme=THEME, css=STYLE, app_kwargs={"middleware": [Middleware(PageGate)]},
     )  # fmt: skip
 
 
-class Counter:
+class PageGate:
     """ASGI middleware that lets through only what this page needs of Gradio's many addresses.
 
     The others read, fetch or keep files, which this page does not use. For the same reason no input may be anything but
     plain text: Gradio takes an object in its place for a file to be copied or fetched.
 
     Args:
-        app: Gradio's application.
-        path: where it is mounted.
+        app: Gradio's application, mounted at `PAGE`.
     """
 
     SEEN = re.compile(
@@ -134,14 +134,14 @@ class Counter:
     )
     ASKED = re.compile(r"/gradio_api/(queue/join|reset|cancel)/?")
 
-    def __init__(self, app, path: str):
-        self.app, self.path = app, path
+    def __init__(self, app):
+        self.app = app
 
     async def __call__(self, scope, receive, send):
         """Pass one request on, or refuse it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        inside = scope["path"].removeprefix(self.path)
+        inside = scope["path"].removeprefix(PAGE)
         if scope["method"] in ("GET", "HEAD") and self.SEEN.fullmatch(inside):
             return await self.app(scope, receive, send)
         if scope["method"] != "POST" or not self.ASKED.fullmatch(inside):
@@ -163,7 +163,7 @@ def _refusal(status: int, detail: str) -> JSONResponse:
     return JSONResponse({"detail": detail}, status)
 
 
-def _sentences(versions: Versions, text_type) -> None:
+def _sentences(versions: Versions) -> None:
     gr.Markdown("Which emoji fits your sentence? The network knows five, and reads the first ten words it knows.")
     sentence = gr.Textbox(label="Your sentence", placeholder=SENTENCES[0], max_length=500, autofocus=True)
     button = gr.Button("Which emoji?", variant="primary")
@@ -174,7 +174,7 @@ def _sentences(versions: Versions, text_type) -> None:
         """The bars and a note for a sentence"""
         try:
             model = versions.choose()
-            (answer,) = model.answers([text_type.validate_python(text)])
+            (answer,) = model.answers([_TEXT.validate_python(text)])
         except NothingKnownError as error:
             return None, _problem(error)
         except ValueError:

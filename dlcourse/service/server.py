@@ -68,8 +68,6 @@ def application(share: tuple[str, float] | None = None):
     Raises:
         checkpoints.CheckpointError: if a model is unfit.
     """
-    from pydantic import TypeAdapter
-
     from dlcourse.service import api, emojify, page
 
     folder = paths.models()
@@ -79,7 +77,7 @@ def application(share: tuple[str, float] | None = None):
         logging.getLogger(__name__).info("no Emojify model yet: training a first one, in less than a minute")
         first_model.train(folder, os.environ.get("DLCOURSE_SOURCE") or "auto")
     versions = emojify.Versions(folder, share)
-    return page.mount(api.create(versions), versions, api.PAGE, TypeAdapter(api.Text))
+    return page.mount(api.create(versions), versions)
 
 
 def _share(text: str) -> tuple[str, float] | None:
