@@ -5,6 +5,9 @@ import importlib.util
 import itertools
 import os
 import re
+import sys
+import tomllib
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -107,6 +110,11 @@ def starts_with_a_title_and_keeps_headings_in_order(notebook, name):
     """The first line is the title, the only heading of the first level, and no level is left out."""
     if notebook.cells[0].cell_type != "markdown" or not notebook.cells[0].source.startswith("# "):
         yield "does not start with a '# ' title"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and (
+            line := re.search(r"^[^\n|#>*-].*\n(=+|-+) *$", cell.source, re.MULTILINE)
+        ):
+            yield f"{where(notebook, cell)}: {line[0]!r} is a heading to Markdown"
     found = headings(notebook)
     if sum(level == 1 for level, _ in found) != 1:
         yield f"{sum(level == 1 for level, _ in found)} headings of the first level"
@@ -124,17 +132,55 @@ def _number(title):
 
 
 def has_three_to_five_exercises(notebook, name):
-    """Three to five cells hold a solution between the marks that handouts cut at."""
-    solutions = 0
+    """Three to five cells hold a solution between the marks that handouts cut at, each followed by its tests."""
+    solutions = []
     for cell in code_cells(notebook):
         marks = re.findall(r"^### (BEGIN|END) SOLUTION$", cell.source, re.MULTILINE)
-        solutions += marks.count("BEGIN")
+        solutions += [cell] * marks.count("BEGIN")
         if cell.source.count("SOLUTION") != len(marks) or marks not in ([], ["BEGIN", "END"]):
             yield f"{where(notebook, cell)}: expected one pair of ### BEGIN SOLUTION and ### END SOLUTION, got {marks}"
-    if not 3 <= solutions <= 5:
-        yield f"{solutions} exercises with a solution; expected three to five"
+    if not 3 <= len(solutions) <= 5:
+        yield f"{len(solutions)} exercises with a solution; expected three to five"
     if "Exercises" not in [title for _, title in headings(notebook)]:
         yield "no heading 'Exercises'"
+    for number, solution in enumerate(solutions, start=1):
+        if _graded(solution) != {"grade_id": f"exercise-{number}", "solution": True, "grade": False, "locked": False}:
+            yield f"{where(notebook, solution)} is not nbgrader's solution cell exercise-{number}"
+        test = notebook.cells[min(notebook.cells.index(solution) + 1, len(notebook.cells) - 1)]
+        if _graded(test) != {"grade_id": f"test-{number}", "solution": False, "grade": True, "locked": True}:
+            yield f"{where(notebook, test)} is not nbgrader's cell of tests test-{number}"
+        elif not re.fullmatch(
+            r"(?s)(?=.*\bassert\b).*\n### BEGIN HIDDEN TESTS\n(?=.*\bassert\b).*\n### END HIDDEN TESTS", test.source
+        ):
+            yield f"{where(notebook, test)}: expected tests, then hidden tests between their two marks"
+    points = sum(cell.metadata.get("nbgrader", {}).get("points", 0) for cell in notebook.cells)
+    if points != 10:
+        yield f"the exercises are worth {points} points; expected 10"
+
+
+def _graded(cell) -> dict:
+    return {key: cell.metadata.get("nbgrader", {}).get(key) for key in ("grade_id", "solution", "grade", "locked")}
+
+
+def begins_with_the_cell_for_colab(notebook, name):
+    """A badge under the title and a first code cell that installs this version in Colab and does nothing at home."""
+    project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    repository, version = project["urls"]["Repository"], f"v{project['version']}"
+    account = repository.removeprefix("https://github.com/")
+    badge = f"](https://colab.research.google.com/github/{account}/blob/{version}/"
+    if badge not in notebook.cells[0].source or f"/{name}.ipynb)" not in notebook.cells[0].source:
+        yield f"the title has no badge with {badge}…/{name}.ipynb)"
+    asked, first = [], code_cells(notebook)[0]
+    for modules in ({}, {"google.colab": SimpleNamespace()}):
+        shell = SimpleNamespace(run_line_magic=lambda *arguments: asked.append(arguments))
+        with pytest.MonkeyPatch.context() as patch:
+            for module, content in modules.items():
+                patch.setitem(sys.modules, module, content)
+            exec(first.source, {"get_ipython": lambda shell=shell: shell})
+        if not modules and asked:
+            yield f"{where(notebook, first)} installs something at home: {asked}"
+    if asked != [("pip", f"install --quiet 'dlcourse @ git+{repository}@{version}'")]:
+        yield f"{where(notebook, first)} installs {asked} in Colab; expected {repository} at {version}"
 
 
 def describes_every_figure(notebook, name):
@@ -189,6 +235,7 @@ RULES = [
     has_short_cells,
     starts_with_a_title_and_keeps_headings_in_order,
     has_three_to_five_exercises,
+    begins_with_the_cell_for_colab,
     describes_every_figure,
     names_no_path_of_a_machine,
     imports_modules_and_not_names,
@@ -201,7 +248,7 @@ RULES = [
 def test_every_lesson(rule):
     wrong = [
         f"{path.name}: {complaint}"
-        for path in paths.notebooks()
+        for path in [*paths.notebooks(), paths.ROOT / "docs" / "template.ipynb"]
         for complaint in rule(nbformat.read(path, as_version=nbformat.NO_CONVERT), path.stem)
     ]
     assert not wrong, "\n".join([rule.__doc__, *wrong])
@@ -224,19 +271,33 @@ START = (
     'from dlcourse import figures, runtime\nlesson = runtime.start("02_x", profile=profile, source=source, seed=seed)'
 )
 SOLUTION = "### BEGIN SOLUTION\n1\n### END SOLUTION"
+TEST = "assert True\n### BEGIN HIDDEN TESTS\nassert True\n### END HIDDEN TESTS"
+PROJECT = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+REPOSITORY, VERSION = PROJECT["urls"]["Repository"], f"v{PROJECT['version']}"
+COLAB = f"""import sys
+if "google.colab" in sys.modules:
+    get_ipython().run_line_magic("pip", "install --quiet 'dlcourse @ git+{REPOSITORY}@{VERSION}'")"""
+ACCOUNT = REPOSITORY.removeprefix("https://github.com/")
+BADGE = f"](https://colab.research.google.com/github/{ACCOUNT}/blob/{VERSION}/02_x.ipynb)"
 
 
 def lesson():
     """The smallest notebook that keeps all rules; its cells by number."""
     new = nbformat.v4
     cells = [
-        new.new_markdown_cell("# Which digit is it?\n\n## 1. Data"),
+        new.new_markdown_cell(f"# Which digit is it?\n\n[Colab{BADGE}\n\n## 1. Data"),
+        new.new_code_cell(COLAB),
         new.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new.new_code_cell(START),
         new.new_code_cell("figures.save(ax, lesson.outputs / 'a.png', provenance)"),
         new.new_markdown_cell("*Figure: six digits in a row, each with its label above it.*\n\n## Exercises"),
-        *(new.new_code_cell(SOLUTION) for _ in range(3)),
     ]
+    for number, points in enumerate((3, 3, 4), start=1):
+        for kind, source in {"exercise": SOLUTION, "test": TEST}.items():
+            graded = {"grade_id": f"{kind}-{number}", "solution": kind == "exercise", "grade": kind == "test"}
+            graded |= {"locked": kind == "test", "schema_version": 3, "task": False}
+            graded |= {"points": points} if kind == "test" else {}
+            cells.append(new.new_code_cell(source, metadata={"nbgrader": graded}))
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return new.new_notebook(
@@ -253,20 +314,20 @@ def replaced(number, old, new):
 
 
 def with_output(notebook):
-    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
+    notebook.cells[3].outputs = [nbformat.v4.new_output("stream", text="1")]
 
 
 def tagged_but_not_compared(notebook):
     with_output(notebook)
-    notebook.cells[2].metadata["tags"] = ["keep_output"]
+    notebook.cells[3].metadata["tags"] = ["keep_output"]
 
 
 def counted(notebook):
-    notebook.cells[2].execution_count = 4
+    notebook.cells[3].execution_count = 4
 
 
 def same_id(notebook):
-    notebook.cells[3]["id"] = "cell-2"
+    notebook.cells[4]["id"] = "cell-2"
 
 
 def other_kernel(notebook):
@@ -274,7 +335,7 @@ def other_kernel(notebook):
 
 
 def untagged(notebook):
-    notebook.cells[1].metadata["tags"] = []
+    notebook.cells[2].metadata["tags"] = []
 
 
 def title_below(notebook):
@@ -286,37 +347,46 @@ def many_long_cells(notebook):
 
 
 def without_description(notebook):
-    notebook.cells.insert(4, nbformat.v4.new_code_cell("1", id="between"))
+    notebook.cells.insert(5, nbformat.v4.new_code_cell("1", id="between"))
 
 
 BROKEN = [
     (has_one_cell_of_parameters, untagged),
-    (has_one_cell_of_parameters, replaced(1, '"full"', '"smoke"')),
-    (has_one_cell_of_parameters, replaced(1, 'os.environ.get("DLCOURSE_SEED", "0")', "0")),
+    (has_one_cell_of_parameters, replaced(2, '"full"', '"smoke"')),
+    (has_one_cell_of_parameters, replaced(2, 'os.environ.get("DLCOURSE_SEED", "0")', "0")),
     (keeps_no_outputs, with_output),
     (keeps_no_outputs, tagged_but_not_compared),
     (keeps_no_outputs, counted),
     (has_an_id_for_every_cell, same_id),
     (runs_on_any_python_3, other_kernel),
-    (has_short_cells, replaced(2, "from dlcourse", "1\n" * 30 + "from dlcourse")),
+    (has_short_cells, replaced(3, "from dlcourse", "1\n" * 30 + "from dlcourse")),
     (has_short_cells, many_long_cells),
     (starts_with_a_title_and_keeps_headings_in_order, title_below),
-    (starts_with_a_title_and_keeps_headings_in_order, replaced(4, "## Ex", "# Ex")),
-    (starts_with_a_title_and_keeps_headings_in_order, replaced(4, "## Ex", "#### Ex")),
-    (starts_with_a_title_and_keeps_headings_in_order, replaced(4, "## Ex", "## 3. Ex")),
+    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "# Ex")),
+    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "#### Ex")),
+    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "## 3. Ex")),
+    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "\n## Ex", "\nIt is\n=\n\n## Ex")),
     (has_three_to_five_exercises, lambda notebook: notebook.cells.pop()),
-    (has_three_to_five_exercises, replaced(5, "### END SOLUTION", "")),
-    (has_three_to_five_exercises, replaced(4, "Exercises", "Questions")),
+    (has_three_to_five_exercises, replaced(6, "### END SOLUTION", "")),
+    (has_three_to_five_exercises, lambda notebook: notebook.cells[6].metadata.clear()),
+    (has_three_to_five_exercises, lambda notebook: notebook.cells[7].metadata.nbgrader.update(locked=False)),
+    (has_three_to_five_exercises, lambda notebook: notebook.cells[7].metadata.nbgrader.update(points=9)),
+    (has_three_to_five_exercises, replaced(7, "### BEGIN HIDDEN TESTS", "")),
+    (begins_with_the_cell_for_colab, replaced(0, "colab.research", "elsewhere")),
+    (begins_with_the_cell_for_colab, replaced(0, "02_x.ipynb", "03_x.ipynb")),
+    (begins_with_the_cell_for_colab, replaced(1, 'if "google.colab" in sys.modules', "if True")),
+    (begins_with_the_cell_for_colab, replaced(1, VERSION, "v0.0.0")),
+    (has_three_to_five_exercises, replaced(5, "Exercises", "Questions")),
     (describes_every_figure, without_description),
     (
         describes_every_figure,
-        replaced(4, "six digits in a row, each with its label above it.*\n\n## Exercises", "digits*"),
+        replaced(5, "six digits in a row, each with its label above it.*\n\n## Exercises", "digits*"),
     ),
     (names_no_path_of_a_machine, replaced(0, "Data", "See /home/somebody/data")),
-    (imports_modules_and_not_names, replaced(2, "from dlcourse import figures", "from dlcourse.figures import save")),
-    (imports_modules_and_not_names, replaced(2, "from dlcourse import figures", "import dlcourse")),
-    (imports_modules_and_not_names, replaced(2, "from dlcourse import figures", "from dlcourse import __version__")),
-    (starts_under_its_own_name, replaced(2, "02_x", "03_x")),
+    (imports_modules_and_not_names, replaced(3, "from dlcourse import figures", "from dlcourse.figures import save")),
+    (imports_modules_and_not_names, replaced(3, "from dlcourse import figures", "import dlcourse")),
+    (imports_modules_and_not_names, replaced(3, "from dlcourse import figures", "from dlcourse import __version__")),
+    (starts_under_its_own_name, replaced(3, "02_x", "03_x")),
     (says_that_it_is_not_for_diagnosis, replaced(0, "Data", "Pneumonia")),
 ]
 
@@ -336,5 +406,5 @@ def test_a_broken_lesson_is_noticed(rule, change):
 def test_an_output_that_nbval_compares_may_stay():
     notebook = lesson()
     with_output(notebook)
-    notebook.cells[2].metadata["tags"] = ["keep_output", "nbval-check-output"]
+    notebook.cells[3].metadata["tags"] = ["keep_output", "nbval-check-output"]
     assert list(keeps_no_outputs(notebook, "02_x")) == []
