@@ -8,6 +8,7 @@
 #   BACKBONE=auto   or the pretrained body that the transfer lessons are to use, such as mobilenetv2
 #   GPU=1           with setup: TensorFlow with CUDA
 #   DLCOURSE_DATA, DLCOURSE_OUTPUTS, DLCOURSE_MODELS   other folders than data/, outputs/, models/
+#   DLCOURSE_MIRROR=http://teacher:8000   a classroom's server, for packages and data (docs/teacher.md)
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -33,6 +34,8 @@ export PYTHONUNBUFFERED := 1
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+DATA = $(or $(DLCOURSE_DATA),data)
+BUILDS_WITH := "setuptools>=77"  # what pyproject.toml asks for to install the course itself
 LESSONS := $(sort $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/[0-9][0-9]_*.ipynb)))
 HELPER := $(filter-out dlcourse/service/%,$(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv))
 
@@ -51,10 +54,11 @@ EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_N
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
 
-.PHONY: help setup run-all lessons seeds test smoke lab serve data bench report check lock clean $(LESSONS)
+.PHONY: help setup run-all lessons seeds test smoke lab serve data wheelhouse handouts grading bench report check
+.PHONY: lock badges clean $(LESSONS)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo "  make NN_topic   run one lesson: $(LESSONS)"
 
 setup: $(INSTALLED) ## create .venv and install; GPU=1 for TensorFlow with CUDA
@@ -87,6 +91,20 @@ serve: $(INSTALLED) ## the Emojify API and a demo page on port 7860; LISTEN, POR
 data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see data/README.md)
 	@$(PYTHON) -m dlcourse data fetch
 
+wheelhouse: $(INSTALLED) ## collect the pinned packages in data/wheelhouse/, to install without the internet
+	@rm -rf "$(DATA)/wheelhouse" && mkdir -p "$(DATA)/wheelhouse.part"
+	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$(DATA)/wheelhouse.part" \
+	  -r requirements.txt $(BUILDS_WITH)
+	@cp requirements.txt "$(DATA)/wheelhouse.part/" && mv "$(DATA)/wheelhouse.part" "$(DATA)/wheelhouse"
+	@du -sh "$(DATA)/wheelhouse"
+
+handouts: $(INSTALLED) ## run-all, then outputs/handouts/: notebooks, web pages, PDF, slides for class and teacher
+	-@$(MAKE) --no-print-directory run-all
+	@$(PYTHON) -m dlcourse handouts
+
+grading: $(INSTALLED) ## set up grading/ for nbgrader, every lesson an assignment (docs/teacher.md)
+	@$(PYTHON) -m dlcourse grading
+
 bench: $(INSTALLED) ## measure speed and memory side by side
 	@for script in benchmarks/*.py; do echo "== $$script"; $(PYTHON) "$$script" || status=1; done; exit $$status
 
@@ -96,13 +114,16 @@ report: $(INSTALLED) ## the table of what has been run, and outputs/index.html
 check: $(INSTALLED) ## lint the code and the notebooks
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/nbstripout --verify --keep-id --keep-count notebooks/*.ipynb
+	@$(VENV)/bin/nbstripout --verify --keep-id --keep-count notebooks/*.ipynb docs/template.ipynb
 
 lock: $(INSTALLED) ## write requirements.txt anew from pyproject.toml (for maintainers)
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --extra dev --upgrade \
 	  --custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
 	@$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.txt --no-annotate \
 	  --custom-compile-command "make lock" --output-file deploy/requirements.txt deploy/requirements.in
+
+badges: $(INSTALLED) ## write REPOSITORY=https://github.com/… into the Colab badges (for maintainers)
+	@$(PYTHON) tools/set_repository.py $(REPOSITORY) && $(VENV)/bin/ruff format --quiet notebooks docs
 
 clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 	rm -rf outputs models
@@ -112,8 +133,9 @@ clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 $(INSTALLED): requirements.txt pyproject.toml
 	@python=$$(PYTHON3="$(PYTHON3)" ./tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@options="$$($(PYTHON) tools/pip_options.py "$(DATA)") --quiet --disable-pip-version-check"; \
+	$(PYTHON) -m pip install $$options -r requirements.txt && \
+	$(PYTHON) -m pip install $$options --no-deps --editable .
 	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt ".[gpu]"; fi
 	@touch $@
 

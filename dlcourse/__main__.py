@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         "seeds", help="mean, spread and tolerance of what `make seeds` has run, as docs/results/expected.csv has them"
     )
     seeds.add_argument("lesson", help="such as 02_digits_cnn")
+    commands.add_parser("handouts", help="what a teacher hands out, in outputs/handouts/ (needs the extra classroom)")
+    commands.add_parser("grading", help="set up the folder grading/ for nbgrader (needs the extra classroom)")
     server.add_arguments(commands.add_parser("serve", help="the Emojify API and the demo page (needs the extra serve)"))
     parsed = parser.parse_args(arguments)
 
@@ -36,6 +38,14 @@ def main(arguments: list[str] | None = None) -> int:
         return fetching.main(parsed)
     if parsed.command == "seeds":
         return _seeds(parsed.lesson)
+    if parsed.command == "handouts":
+        from dlcourse.classroom import handouts
+
+        return handouts.write(lessons)
+    if parsed.command == "grading":
+        from dlcourse.classroom import grading
+
+        return grading.prepare(paths.ROOT / "grading", lessons)
     if parsed.command == "serve":
         return server.main(parsed)
     if parsed.command == "run":

@@ -44,6 +44,7 @@ def run(lesson: str) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for stale in ("run.json", "failure.json", "metrics.json"):
         (folder / stale).unlink(missing_ok=True)
+    os.environ.pop("JPY_SESSION_NAME", None)  # of a notebook that calls make: nobody looks on in JupyterLab here
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     executed = folder / f"{lesson}.ipynb"
     started = time.perf_counter()
@@ -87,7 +88,7 @@ def refresh(lessons: list[str]) -> None:
     }
     settings["models"] = str(paths.models())
     used = "weights/*" if settings["SOURCE"] == "sample" else "*/*"
-    present = (path for path in paths.data().glob(used) if path.is_file())
+    present = (path for path in paths.data().glob(used) if path.is_file() and path.parent.name != "wheelhouse")
     settings["data"] = sorted(f"{path} {path.stat().st_size}" for path in present)
     text = json.dumps(settings, indent=2) + "\n"
     file = paths.outputs() / ".settings"

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from dlcourse import paths
+from dlcourse import paths, tracking
 
 KEY = ["lesson", "metric", "source", "backbone", "weights"]
 RUN_COLUMNS = [*KEY, "seed", "value", "commit", "data"]
@@ -23,7 +23,7 @@ EXPECTED_COLUMNS = [*KEY, "reported", "expected", "deviation", "tolerance", "see
 def write_metrics(
     folder: Path, scores: dict, *, provenance: dict, cost: dict, models: tuple[Path, ...] = (), backbone: str = "-"
 ) -> pd.DataFrame:
-    """Write a lesson's ``metrics.json`` and compare its scores with what is expected of them.
+    """Write a lesson's ``metrics.json``, log it where tracking is on, and compare its scores with what is expected.
 
     Args:
         folder: the lesson's output folder.
@@ -50,6 +50,7 @@ def write_metrics(
     partial = folder / "metrics.json.part"
     partial.write_text(json.dumps(_without_nan(record), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     partial.replace(folder / "metrics.json")
+    tracking.log(folder, record)
     return compare(record)
 
 

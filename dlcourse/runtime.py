@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlcourse import __version__, paths
+from dlcourse import __version__, paths, tracking
 
 PROFILES = ("smoke", "full")
 SMOKE_EXAMPLES = 300
@@ -95,7 +95,9 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
 
     Raises:
         ValueError: if an argument is none of the above.
+        ModuleNotFoundError: if tracking is asked for, and MLflow is not installed.
     """
+    tracking.client()  # better now than after the training
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}; got {profile!r}")
     if source not in paths.SOURCES:

@@ -3,22 +3,26 @@
 `compile` and `fit` themselves stay in the notebooks.
 """
 
+import os
 import time
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from dlcourse import figures
+
 
 class EpochLog(keras.callbacks.Callback):
-    """Prints one line an epoch, which reads well in a notebook and in a log, and times every epoch.
+    """Shows how training goes, and times every epoch: a curve that grows in JupyterLab, elsewhere one line an epoch.
 
     Use it with ``fit(..., verbose=0, callbacks=[log])``. Validation counts as part of the epoch.
 
     Args:
         name: what is being trained, named in the line and in :attr:`frame`.
-        every: print only every so many epochs, for recipes of a hundred short ones; all are recorded.
+        every: show only every so many epochs, for recipes of a hundred short ones; all are recorded.
 
     Attributes:
         rows: one dict an epoch: run, epoch (from 1), seconds since training began, and the metrics.
@@ -32,17 +36,34 @@ class EpochLog(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Start the clock, going on from earlier rows where `fit` is called again."""
         before = self.rows[-1]["seconds"] if self.rows else 0.0
-        self._started = time.perf_counter() - before
+        self._started, self._curve = time.perf_counter() - before, None
 
     def on_epoch_end(self, epoch, logs=None):
-        """Record the epoch and print its line."""
+        """Record the epoch, and show it."""
         seconds = time.perf_counter() - self._started
         metrics = {key: float(value) for key, value in (logs or {}).items() if key != "learning_rate"}
         self.rows.append({"run": self.name, "epoch": epoch + 1, "seconds": seconds, **metrics})
         if (epoch + 1) % self.every:
             return
+        if watched():
+            self._draw()
+            return
         shown = "  ".join(f"{key} {value:.4f}" for key, value in metrics.items())
         print(f"{self.name}: epoch {epoch + 1}/{self.params['epochs']}  {seconds:.0f} s  {shown}", flush=True)
+
+    def _draw(self):
+        from IPython.display import display
+
+        began = time.perf_counter()
+        metrics = [name for name in self.rows[-1] if f"val_{name}" in self.rows[-1] or name == "loss"]
+        axes = figures.learning_curves(self.frame, metrics=sorted(metrics, key=lambda name: name != "loss")[:2])
+        figure = axes[0].figure
+        if self._curve is None:
+            self._curve = display(figure, display_id=True)
+        else:
+            self._curve.update(figure)
+        plt.close(figure)
+        self._started += time.perf_counter() - began  # drawing is no part of training
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -62,6 +83,11 @@ class EpochLog(keras.callbacks.Callback):
         """
         values = [row[metric] for row in self.rows]
         return self.rows[int(np.argmax(values) if mode == "max" else np.argmin(values))]
+
+
+def watched() -> bool:
+    """Whether somebody looks on in JupyterLab, which names its session to the kernels it starts."""
+    return "JPY_SESSION_NAME" in os.environ
 
 
 def start_over(model: keras.Model, start: keras.Model) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from dlcourse import paths
+from dlcourse.classroom import pdf
 
 TESTS = Path(__file__).resolve().parent
 REAL_FILES = ("mnist/mnist.npz", "cifar10/cifar10.npz", "imdb/reviews.npz", "imdb/imdb_word_index.json")
@@ -64,7 +65,7 @@ class SkipPolicy:
     A skipped test proves nothing, so only what a machine may lack excuses one: real data, a browser, a GPU.
     """
 
-    NEEDS = ("real data", "browser", "GPU")
+    NEEDS = ("real data", "browser", "GPU", "wheelhouse")
 
     def __init__(self, path: Path):
         self.path = path
@@ -123,6 +124,20 @@ class SkipPolicy:
 def _reason(report) -> str:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return reason.removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium or another, without a screen; skips where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    path = pdf.browser()
+    if not path:
+        pytest.skip("needs a browser: no Chromium is installed (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 usage: python tests/run.py PATH...
 
 Where `notebooks` are named, they are smoke-run by nbval in teaching order, and what can be done apart is done side by
-side, two groups at a time: the lessons that use each other's models, the others, and the tests. What loads the models
-that lessons leave comes last. The real data, where it is, stays reachable for the tests marked so.
+side, two groups at a time: the lessons that use each other's models, the others, and the tests in three parts of about
+the same length. What loads the models that lessons leave comes last. The real data, where it is, stays reachable for
+the tests marked so.
 """
 
 import os
@@ -16,19 +17,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OFFLINE = "tests/test_offline.py"
+SLOW = ("service", "grading", "handouts", "report_page", "tracking")
 LAST = ["tests/test_checkpoints.py", "tests/test_explain.py"]
 
 
 def groups(arguments: list[str]) -> list[list[str]]:
-    """What may run side by side: linked lessons, the others and, where they are asked for, the tests."""
+    """What may run side by side, the longest first: linked lessons, the others and, where asked for, the tests."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     linked = {name for line in re.findall(r"^NEEDS_(\w+ := .*)$", makefile, re.MULTILINE) for name in line.split()}
     lessons = [f"notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
     found = [[path for path in lessons if (Path(path).stem in linked) == is_linked] for is_linked in (True, False)]
     if "tests" in arguments:
-        tests = ["tests", *(f"--ignore={path}" for path in LAST)]
-        service = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py") if "serv" in path.name)
-        found += [[*tests, *(f"--ignore={path}" for path in service)], service]
+        files = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py"))
+        slow = [path for path in files if any(name in path for name in SLOW)]
+        found += [["tests", *(f"--ignore={path}" for path in [*LAST, OFFLINE, *slow])], slow]
+        found.insert(0, [OFFLINE])
     return found
 
 

@@ -14,11 +14,11 @@ from dlcourse import paths
 PACKAGE = Path(dlcourse.__file__).parent
 # A module imports only from those in a line above its own.
 LAYERS = [
-    {"paths"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"fetching"}, {"samples"},
-    {"glove"}, {"vocabularies"},
-    {"decoding"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"training"},
-    {"checkpoints"}, {"evaluation"}, {"figures"}, {"explain"}, {"reports"}, {"web_pages"}, {"report_page"},
-    {"batch"}, {"service"}, {"__main__"},
+    {"paths"}, {"tracking"}, {"runtime"}, {"precisions"}, {"downloads"}, {"archives"}, {"catalogue"}, {"fetching"},
+    {"samples"}, {"glove"}, {"vocabularies"},
+    {"decoding"}, {"images", "image_files", "text"}, {"backbones"}, {"feature_bank"}, {"evaluation"}, {"figures"},
+    {"training"}, {"checkpoints"}, {"explain"}, {"reports"}, {"web_pages"}, {"report_page"},
+    {"batch"}, {"classroom"}, {"service"}, {"__main__"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 NETWORK_FREE = (
@@ -27,7 +27,7 @@ NETWORK_FREE = (
     "reports",
     "report_page",
 )  # no TensorFlow, no Keras, not through another module either
-MOST_LINES = 4_400  # a third of them are docstrings and blank; `web_pages` is the latest to come
+MOST_LINES = 4_500  # a third of them are docstrings and blank; `tracking` is the latest to come
 # Reading a result off and drawing it hide nothing of what is taught, so `evaluation` and `figures` are left out of the
 # count, and so is `explain`, since lesson 15 computes by hand what it does. Lesson 04, the fullest, introduces bodies
 # and the bank; more than this, and a lesson is hiding something.
@@ -112,7 +112,7 @@ def test_the_helper_stays_thin():
     lines = {
         path.name: len(source.splitlines())
         for path, source in sources().items()
-        if module(path) not in ("samples", "service")
+        if module(path) not in ("samples", "classroom", "service")
     }
     assert sum(lines.values()) <= MOST_LINES, lines
 

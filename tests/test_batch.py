@@ -283,8 +283,8 @@ def test_make_alone_lists_every_target_with_a_line_and_every_lesson(tmp_path):
     project.lesson("01_one", "# One")
     listed = project.make()
     assert listed.status == 0
-    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1].split()
-    for target in set(targets) - {"lessons", "$(LESSONS)"}:
+    targets = " ".join(re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for target in set(targets.split()) - {"lessons", "$(LESSONS)"}:
         assert re.search(rf"^  make {target} +\w.{{10,}}$", listed.output, re.MULTILINE), target
     assert re.search(r"^  make NN_topic .*01_one$", listed.output, re.MULTILINE)
 
@@ -391,6 +391,13 @@ def test_data_that_arrives_writes_them_anew(settings, tmp_path):
     batch.refresh([])
     (tmp_path / "data" / "mnist" / "mnist.npz").write_bytes(b"digits")
     assert refreshed(settings)
+
+
+def test_packages_that_arrive_are_no_matter(settings, tmp_path):
+    batch.refresh([])
+    (tmp_path / "data" / "wheelhouse").mkdir(parents=True)
+    (tmp_path / "data" / "wheelhouse" / "keras.whl").touch()
+    assert not refreshed(settings)
 
 
 def test_data_is_no_matter_to_lessons_on_the_embedded_one(settings, monkeypatch, tmp_path):

@@ -1,12 +1,10 @@
 """The demo page in a real browser: every tab, on a desk and on a telephone, with a mouse and without."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from serving import running, save_emojify, save_pictures
 
 pytestmark = pytest.mark.browser
@@ -22,17 +20,6 @@ def served(tmp_path_factory):
     save_pictures(folder / "models" / "cat_vs_dog_transfer_learning.h5", (64, 64, 3), ["cat", "dog"])
     with running(folder, models=folder / "models") as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not path:
-        pytest.skip("needs a browser: no Chromium is installed (Debian: apt install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=SIZES)

@@ -59,7 +59,7 @@ def test_a_need_that_is_no_excuse_is_refused(project):
     allow(project, "tests/test_it.py::test_skips[1]  too slow")
     result = project.runpytest_inprocess("tests", "-p", "no:nbval")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "expected a pattern, two spaces and one of real data, browser, GPU" in result.stderr.str()
+    assert "expected a pattern, two spaces and one of real data, browser, GPU, wheelhouse" in result.stderr.str()
 
 
 def test_a_file_that_skips_as_a_whole_counts(project):

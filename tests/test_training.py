@@ -5,8 +5,10 @@ import io
 import re
 import subprocess
 import sys
+import time
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -76,6 +78,56 @@ def test_a_long_run_may_print_fewer_lines_and_still_records_every_epoch(capsys):
     printed = re.findall(r"epoch (\d+)/10", capsys.readouterr().out)
     assert printed == ["4", "8"]
     assert len(log.rows) == 10
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """JupyterLab as far as a kernel sees it; what is displayed and updated, in order."""
+    shown = []
+
+    class Handle:
+        def update(self, figure):
+            shown.append(("update", figure))
+
+    def display(figure, display_id):
+        assert display_id is True
+        shown.append(("display", figure))
+        return Handle()
+
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/02_digits_cnn.ipynb")
+    monkeypatch.setattr("IPython.display.display", display)
+    return shown
+
+
+def test_in_jupyterlab_one_curve_grows_and_no_line_is_printed(displayed, capsys):
+    log = training.EpochLog("tiny")
+    fit(line_model(), log, epochs=3)
+    assert [how for how, _ in displayed] == ["display", "update", "update"]
+    lines = [len(axes.lines[0].get_xdata()) for _, figure in displayed for axes in figure.axes[:1]]
+    assert lines == [1, 2, 3]
+    assert [axes.get_ylabel() for axes in displayed[-1][1].axes] == ["loss", "mean_absolute_error"]
+    assert capsys.readouterr().out == ""
+    assert plt.get_fignums() == []  # the notebook would show an open one a second time
+
+
+def test_a_second_fit_draws_a_curve_of_its_own(displayed):
+    log = training.EpochLog("tiny", every=2)
+    for _ in range(2):
+        fit(line_model(), log, epochs=4)
+    assert [how for how, _ in displayed] == ["display", "update"] * 2
+
+
+def test_drawing_is_not_counted_as_training(displayed, monkeypatch):
+    def slow(*_, **__):
+        time.sleep(1)
+        return plt.subplots(1, 1, squeeze=False)[1].ravel()
+
+    log = training.EpochLog("tiny")
+    monkeypatch.setattr(training.figures, "learning_curves", slow)
+    model = line_model()
+    fit(model)  # traced, so that the epochs are short
+    fit(model, log, epochs=3)
+    assert log.seconds < 1
 
 
 def test_the_learning_rate_is_no_metric():

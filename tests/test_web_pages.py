@@ -53,8 +53,9 @@ def test_outputs_are_on_the_page_and_pictures_in_it(tmp_path):
         nbformat.v4.new_output("stream", text="epoch 1/5\n"),
         nbformat.v4.new_output("display_data", {"image/png": PIXEL}),
     ]
-    page = written(tmp_path, cell)
+    page = written(tmp_path, cell, text("*Figure: a dot,\nred & small.*\n\nThen *more*."))
     assert "epoch 1/5" in page
+    assert 'alt="a dot, red &amp; small."' in page
     assert f"data:image/png;base64,{PIXEL}" in page
 
 
@@ -62,3 +63,9 @@ def test_outputs_are_on_the_page_and_pictures_in_it(tmp_path):
 def test_nothing_is_fetched(tmp_path, source):
     page = written(tmp_path, text(source))
     assert re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"'](?:https?:)?//", page) == []
+
+
+def test_what_runs_elsewhere_or_needs_a_kernel_is_left_out(tmp_path):
+    page = written(tmp_path, text("# A lesson\n\n[![Open in Colab](../badge.svg)](https://colab.example)\n\nIt says."))
+    assert "colab" not in page.lower()
+    assert "It says." in page

@@ -1,0 +1,1 @@
+"""What a teacher needs: handouts, slides and grading, by nbconvert and nbgrader (needs the extra ``classroom``)."""

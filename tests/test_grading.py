@@ -1,0 +1,94 @@
+"""Grading by nbgrader from end to end on one lesson: what is given out, handed in, graded and exported."""
+
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import pytest
+
+from dlcourse import paths
+from dlcourse.classroom import grading
+
+LESSON = "01_convolution_by_hand"
+
+
+def nbgrader(folder, *arguments):
+    # As a teacher calls it: with no setting of ours in the environment.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DLCOURSE_")}
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def source(name):
+    """A cell of the lesson by nbgrader's name for it."""
+    cells = nbformat.read(paths.ROOT / "notebooks" / f"{LESSON}.ipynb", as_version=4).cells
+    return next(cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
+
+
+def points(number):
+    return source(f"test-{number}").metadata.nbgrader.points
+
+
+def hand_in(folder, student, answers):
+    """A student's notebook: what was given out, with these answers by exercise; the others stay unsolved."""
+    notebook = nbformat.read(folder / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    for cell in notebook.cells:
+        number = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("exercise-")
+        if number in answers:
+            cell.source = answers[number]
+    submitted = folder / "submitted" / student / LESSON
+    submitted.mkdir(parents=True)
+    nbformat.write(notebook, submitted / f"{LESSON}.ipynb")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """Three students hand in: all right; one answer wrong; one cell that crashes and one left unsolved."""
+    folder = tmp_path_factory.mktemp("my grading")
+    assert grading.prepare(folder, [LESSON]) == 0
+    right = {str(number): source(f"exercise-{number}").source for number in range(1, 5)}
+    hand_in(folder, "right", right)
+    hand_in(folder, "wrong", right | {"1": right["1"] + "\nconvolved = correlated"})
+    hand_in(folder, "crashing", {"1": "raise SystemError('boom')", "2": right["2"], "3": right["3"]})
+    done = nbgrader(folder, "autograde", LESSON)
+    assert done.returncode == 0, done.stderr[-3000:]
+    exported = nbgrader(folder, "export")
+    assert exported.returncode == 0, exported.stderr[-3000:]
+    grades = pd.read_csv(folder / "grades.csv").set_index("student_id")
+    return folder, grades
+
+
+def test_what_is_given_out_holds_no_solution_and_no_hidden_test(graded):
+    folder, _ = graded
+    text = (folder / "release" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
+    assert "this exercise is yours" in text
+    assert not re.search(r"BEGIN SOLUTION|HIDDEN TESTS", text)
+
+
+def test_a_right_submission_gets_all_points(graded):
+    assert graded[1].loc["right", ["score", "max_score"]].tolist() == [10, 10]
+
+
+def test_a_wrong_answer_costs_its_points_and_no_others(graded):
+    assert graded[1].loc["wrong", "score"] == 10 - points(1)
+
+
+def test_a_crash_costs_its_points_and_so_does_what_is_unsolved(graded):
+    assert graded[1].loc["crashing", "score"] == points(2) + points(3)
+
+
+def test_grading_leaves_the_teachers_own_results_alone(graded):
+    folder, _ = graded
+    assert (folder / "executed" / "outputs" / LESSON).exists()
+
+
+def test_setting_up_again_keeps_submissions_and_grades(graded):
+    folder, grades = graded
+    assert grading.prepare(folder, [LESSON]) == 0
+    assert (folder / "submitted" / "right" / LESSON / f"{LESSON}.ipynb").exists()
+    assert nbgrader(folder, "export").returncode == 0
+    again = pd.read_csv(folder / "grades.csv").set_index("student_id")
+    assert again["score"].tolist() == grades["score"].tolist()

@@ -1,0 +1,112 @@
+"""The tools beside the package: where pip takes its packages from, and the address in the badges."""
+
+import functools
+import http.server
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a space in its name that holds the tools and what they read."""
+    folder = tmp_path / "my course"
+    for name in ("tools", "notebooks", "docs"):
+        (folder / name).mkdir(parents=True)
+    for name in ("tools/pip_options.py", "tools/set_repository.py", "pyproject.toml", "requirements.txt",
+                 "docs/template.ipynb", "notebooks/12_gan.ipynb"):  # fmt: skip
+        shutil.copyfile(ROOT / name, folder / name)
+    return folder
+
+
+def run(project, tool, *arguments, mirror=None):
+    environment = os.environ | ({"DLCOURSE_MIRROR": mirror} if mirror else {})
+    if not mirror:
+        environment.pop("DLCOURSE_MIRROR", None)
+    command = [sys.executable, project / "tools" / tool, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=project, check=False)
+
+
+def collect(project, where, requirements=None):
+    folder = project / where / "wheelhouse"
+    folder.mkdir(parents=True)
+    text = (project / "requirements.txt").read_text(encoding="utf-8") if requirements is None else requirements
+    (folder / "requirements.txt").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def mirror(project):
+    """A static server over the folder `served`."""
+    (project / "served").mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=project / "served")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_without_a_wheelhouse_pip_is_left_alone(project):
+    done = run(project, "pip_options.py", "data")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_wheelhouse_in_the_data_folder_is_used_instead_of_the_index(project):
+    collect(project, "my data")
+    done = run(project, "pip_options.py", "my data")
+    folder = (project / "my data" / "wheelhouse").resolve().as_uri()
+    assert done.stdout.split() == ["--no-index", "--find-links", f"{folder}/"]
+
+
+def test_a_wheelhouse_of_other_packages_is_not_used_and_that_is_said(project):
+    collect(project, "data", requirements="keras==1\n")
+    done = run(project, "pip_options.py", "data")
+    assert done.stdout == ""
+    assert "was collected for another requirements.txt: not used" in done.stderr
+
+
+def test_the_teachers_wheelhouse_comes_first(project, mirror):
+    collect(project, "served")
+    collect(project, "data")
+    done = run(project, "pip_options.py", "data", mirror=f"http://{mirror}/")
+    assert done.stdout.split() == [
+        "--no-index", "--find-links", f"http://{mirror}/wheelhouse/", "--trusted-host", mirror,
+    ]  # fmt: skip
+
+
+def test_a_mirror_without_packages_is_no_obstacle(project, mirror):
+    done = run(project, "pip_options.py", "data", mirror=f"http://{mirror}")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_an_address_is_written_into_project_and_badges(project):
+    assert run(project, "set_repository.py", "https://github.com/ada/dlcourse-2").returncode == 0
+    assert 'Repository = "https://github.com/ada/dlcourse-2"' in (project / "pyproject.toml").read_text()
+    for name in ("notebooks/12_gan.ipynb", "docs/template.ipynb"):
+        text = (project / name).read_text(encoding="utf-8")
+        assert "colab.research.google.com/github/ada/dlcourse-2/blob/v" in text
+        assert "git+https://github.com/ada/dlcourse-2@v" in text
+        assert "your_account" not in text
+
+
+def test_an_address_can_be_written_again(project):
+    for address in ("https://github.com/ada/dlcourse-2", "https://github.com/ada/dlcourse"):
+        assert run(project, "set_repository.py", address).returncode == 0
+    text = (project / "notebooks" / "12_gan.ipynb").read_text(encoding="utf-8")
+    assert "dlcourse-2" not in text
+    assert "github/ada/dlcourse/blob/" in text
+
+
+@pytest.mark.parametrize("arguments", [(), ("ada/dlcourse",), ("https://example.org/ada/dlcourse",)])
+def test_what_is_no_repository_is_refused(project, arguments):
+    before = (project / "pyproject.toml").read_bytes()
+    done = run(project, "set_repository.py", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("expected an address such as https://github.com/account/dlcourse; got ")
+    assert (project / "pyproject.toml").read_bytes() == before
