@@ -1,18 +1,23 @@
-"""A classroom without internet: thirty laptops, one teacher, and Python's own web server."""
+"""A classroom without internet: thirty laptops, one teacher, and Python's own web server.
 
+To save time the laptop holds a few of the lessons, which together read every dataset. With `OFFLINE_LESSONS=all` it holds
+all of them, and the test takes ten minutes.
+"""
+
+import json
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from dlcourse import paths
 
 ROOT = Path(__file__).resolve().parent.parent
 CUT_OFF = ["unshare", "--map-root-user", "--net"]  # a network namespace that holds nothing but a loopback
+LESSONS = ("02_digits_cnn", "03_sentiment_lstm", "04_cats_dogs_mobilenetv2", "05_pneumonia_cnn", "13_emojify_lstm")
 LEFT_OUT = (".venv", ".git", "outputs", "models", "data", "grading", "__pycache__", "*.egg-info", ".*_cache")
 
 
@@ -27,9 +32,14 @@ def teacher(real_data) -> Path:
     return real_data
 
 
-def test_a_laptop_without_internet_installs_fetches_and_runs_every_lesson(teacher, tmp_path):
+def test_a_laptop_without_internet_installs_fetches_and_runs(teacher, tmp_path):
     laptop = tmp_path / "my laptop"
     shutil.copytree(ROOT, laptop, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    lessons = [path.stem for path in paths.notebooks()]
+    if os.environ.get("OFFLINE_LESSONS") != "all":
+        for lesson in set(lessons) - set(LESSONS):
+            (laptop / "notebooks" / f"{lesson}.ipynb").unlink()
+        lessons = list(LESSONS)
     ours = re.compile(
         r"(DLCOURSE_.*|MAKE.*|MFLAGS|JOBS|PROFILE|SOURCE|SEED|GPU|PYTHON3|PIP_.*|UV_.*|TF_NUM_.*|OMP_.*)$"
     )
@@ -40,13 +50,9 @@ def test_a_laptop_without_internet_installs_fetches_and_runs_every_lesson(teache
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]
     assert "the network is cut off" in done.stdout
-    lessons = [path.stem for path in paths.notebooks()]
     assert set(re.findall(r"^\d\d:\d\d:\d\d  (\w+)  done", done.stdout, re.MULTILINE)) == set(lessons)
     packages = {path.name.split("-")[0] for path in (teacher / "wheelhouse").glob("*.whl")}
     assert {"tensorflow", "jupyterlab", "setuptools"} <= packages
-    assert (
-        pd.read_json(laptop / "outputs" / "smoke" / "02_digits_cnn" / "metrics.json", typ="series")["provenance"][
-            "source"
-        ]
-        == "real"
-    )
+    for lesson in lessons:
+        record = json.loads((laptop / "outputs" / "smoke" / lesson / "metrics.json").read_text(encoding="utf-8"))
+        assert record["provenance"]["source"] == "real", lesson
