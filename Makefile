@@ -92,10 +92,11 @@ data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see
 	@$(PYTHON) -m dlcourse data fetch
 
 wheelhouse: $(INSTALLED) ## collect the pinned packages in data/wheelhouse/, to install without the internet
-	@rm -rf "$(DATA)/wheelhouse" && mkdir -p "$(DATA)/wheelhouse.part"
-	@$(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$(DATA)/wheelhouse.part" \
-	  -r requirements.txt $(BUILDS_WITH)
-	@cp requirements.txt "$(DATA)/wheelhouse.part/" && mv "$(DATA)/wheelhouse.part" "$(DATA)/wheelhouse"
+	@rm -rf "$(DATA)/wheelhouse.part" && mkdir -p "$(DATA)/wheelhouse.part"
+	@{ $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$(DATA)/wheelhouse.part" \
+	  -r requirements.txt $(BUILDS_WITH) && cp requirements.txt "$(DATA)/wheelhouse.part/"; } \
+	  || { rm -rf "$(DATA)/wheelhouse.part"; exit 1; }
+	@rm -rf "$(DATA)/wheelhouse" && mv "$(DATA)/wheelhouse.part" "$(DATA)/wheelhouse"
 	@du -sh "$(DATA)/wheelhouse"
 
 handouts: $(INSTALLED) ## run-all, then outputs/handouts/: notebooks, web pages, PDF, slides for class and teacher

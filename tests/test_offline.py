@@ -1,7 +1,7 @@
 """A classroom without internet: thirty laptops, one teacher, and Python's own web server.
 
-To save time the laptop holds a few of the lessons, which together read every dataset. With `OFFLINE_LESSONS=all` it holds
-all of them, and the test takes ten minutes.
+To save time the laptop holds a few of the lessons, which together read every dataset. With `OFFLINE_LESSONS=all` it
+holds all of them, and the test takes ten minutes.
 """
 
 import json
