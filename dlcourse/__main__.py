@@ -38,14 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         return fetching.main(parsed)
     if parsed.command == "seeds":
         return _seeds(parsed.lesson)
-    if parsed.command == "handouts":
-        from dlcourse.classroom import handouts
-
-        return handouts.write(lessons)
-    if parsed.command == "grading":
-        from dlcourse.classroom import grading
-
-        return grading.prepare(paths.ROOT / "grading", lessons)
+    if parsed.command in ("handouts", "grading"):
+        return _classroom(parsed.command, lessons)
     if parsed.command == "serve":
         return server.main(parsed)
     if parsed.command == "run":
@@ -58,6 +52,15 @@ def main(arguments: list[str] | None = None) -> int:
     elif parsed.command == "record":
         return _record(parsed.lessons)
     return 0
+
+
+def _classroom(command: str, lessons: list[str]) -> int:
+    try:
+        from dlcourse.classroom import grading, handouts
+    except ImportError as error:
+        print(f"{command} needs {error.name}: `pip install '.[classroom]'` in the project's folder", file=sys.stderr)
+        return 2
+    return handouts.write(lessons) if command == "handouts" else grading.prepare(paths.ROOT / "grading", lessons)
 
 
 def _seeds(lesson: str) -> int:

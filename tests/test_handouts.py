@@ -222,3 +222,15 @@ def test_slides_are_turned_with_the_keyboard(written, chromium):
 def test_reveal_comes_with_the_package_that_is_said_to_bring_it(tmp_path):
     page = slides.write(executed(), tmp_path / "slides" / "x.html")
     assert page.stat().st_size > 100_000
+
+
+@pytest.mark.parametrize("command", ["handouts", "grading"])
+def test_a_missing_extra_is_told_in_one_line(command):
+    code = (
+        "import sys; sys.modules['nbgrader'] = None; from dlcourse import __main__; "
+        f"sys.exit(__main__.main(['{command}']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=paths.ROOT)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{command} needs nbgrader")
+    assert done.stderr.count("\n") == 1
