@@ -137,7 +137,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@options="$$($(PYTHON) tools/pip_options.py "$(DATA)") --quiet --disable-pip-version-check"; \
 	$(PYTHON) -m pip install $$options -r requirements.txt && \
 	$(PYTHON) -m pip install $$options --no-deps --editable .
-	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt ".[gpu]"; fi
+	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt --editable ".[gpu]"; fi
 	@touch $@
 
 # Long lessons first, short ones at the end, so that no core waits for the last; first of all what lesson 15 needs.

@@ -9,6 +9,8 @@ import os
 import re
 from pathlib import Path
 
+from filelock import FileLock
+
 from dlcourse import paths
 
 
@@ -26,14 +28,17 @@ def client():
     """
     if uri() is None:
         return None
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a run never reaches for the network by itself
     try:
         from mlflow import MlflowClient
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "DLCOURSE_TRACKING is set, and MLflow is not installed: `.venv/bin/python -m pip install -c "
-            "requirements.txt '.[tracking]'` in the project's folder, or unset it"
+            "requirements.txt --editable '.[tracking]'` in the project's folder, or unset it"
         ) from None
-    return MlflowClient(uri())
+    paths.outputs().mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.outputs() / "mlflow.lock"):  # lessons that start together would each lay out the same file
+        return MlflowClient(uri())
 
 
 def log(folder: Path, record: dict) -> None:

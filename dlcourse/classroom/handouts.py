@@ -1,6 +1,8 @@
 """Executed lessons as handouts: the teacher's with solutions, the students' without; notebook, web page, PDF, zip."""
 
+import copy
 import shutil
+import subprocess
 import sys
 import tempfile
 import zipfile
@@ -84,7 +86,7 @@ def _write_lesson(lesson: str, folder: Path) -> None:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)
     if lesson == LECTURE:
-        slides.write(executed, folder / "slides" / f"{lesson}.html")
+        slides.write(student_version(copy.deepcopy(executed)), folder / "slides" / f"{lesson}.html")
     for reader in ("teacher", "students"):
         notebook = folder / reader / f"{lesson}.ipynb"
         notebook.parent.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,10 @@ def _write_lesson(lesson: str, folder: Path) -> None:
         nbformat.write(executed if reader == "teacher" else student_version(executed), notebook)
         page = web_pages.write(notebook)
         if pdf.browser():
-            pdf.write(page)
+            try:
+                pdf.write(page)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                print(f"without {page.stem}.pdf for {reader}: {error}", file=sys.stderr)
 
 
 def _pack(folder: Path) -> None:
