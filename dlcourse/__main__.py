@@ -58,7 +58,7 @@ def _classroom(command: str, lessons: list[str]) -> int:
     try:
         from dlcourse.classroom import grading, handouts
     except ImportError as error:
-        print(f"{command} needs {error.name}: `pip install --editable '.[classroom]'` in the project's folder", file=sys.stderr)
+        print(f"{command} needs {error.name}: `pip install --editable '.[classroom]'` in its folder", file=sys.stderr)
         return 2
     return handouts.write(lessons) if command == "handouts" else grading.prepare(paths.ROOT / "grading", lessons)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 _FORMULA = re.compile(r"\$\$(?P<block>.+?)\$\$|(?<![\\$`\w])\$(?P<inline>[^$\n]+?)\$(?![\w`])", re.DOTALL)
 # Nothing but these would be fetched: formulas are converted below, and no lesson holds a Mermaid drawing.
 _ELSEWHERE = dict.fromkeys(("mathjax_url", "require_js_url", "jquery_url", "mermaid_js_url"), "")
-_BADGE = re.compile(r"^\[!\[Open in Colab\].*\n*", re.MULTILINE)  # a page runs nowhere
+BADGE = re.compile(r"^\[!\[Open in Colab\].*\n*", re.MULTILINE)  # a page runs nowhere
 # A lesson says below each figure what it shows, for those who cannot see it; nbconvert's own block has no such text.
 _TEMPLATE = """{% extends 'BASE/index.html.j2' %}
 {% block data_png scoped %}<div class="jp-RenderedImage jp-OutputArea-output">
@@ -64,7 +64,7 @@ def render(notebook, exporter, name: str, base: str = "lab", blocks: str = "") -
         figure = re.match(r"\*Figure: (.*?)\*$", below.source, re.DOTALL | re.MULTILINE) if below else None
         cell.metadata["shows"] = figure[1].replace("\n", " ") if figure else "what the code above draws"
         if cell.cell_type == "markdown":
-            cell.source = _FORMULA.sub(noted, _BADGE.sub("", cell.source))
+            cell.source = _FORMULA.sub(noted, BADGE.sub("", cell.source))
     resources = {"metadata": {"name": name}}
     template = _TEMPLATE.replace("BASE", base) + blocks
     page, _ = exporter(embed_images=True, raw_template=template, **_ELSEWHERE).from_notebook_node(content, resources)

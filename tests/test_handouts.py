@@ -100,7 +100,7 @@ def test_every_lesson_can_be_given_out(path):
     exercises = sum("BEGIN SOLUTION" in one.source for one in read(path).cells)
     student = nbformat.writes(handouts.student_version(read(path)))
     assert student.count("raise NotImplementedError") == exercises >= 3
-    assert not re.search(r"BEGIN SOLUTION|HIDDEN TESTS", student)
+    assert not re.search(r"BEGIN SOLUTION|HIDDEN TESTS|colab.research", student)
 
 
 def test_a_students_run_stops_at_the_first_exercise_and_says_what_to_do(written, tmp_path):

@@ -43,6 +43,7 @@ def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     for step in steps:
         notebook, _ = step.preprocess(notebook, {})
+    notebook.cells[0].source = web_pages.BADGE.sub("", notebook.cells[0].source)  # it leads to the solutions
     for cell in notebook.cells:
         if "nbgrader" in cell.metadata and cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

@@ -37,7 +37,7 @@ def main(options) -> int:
             from dlcourse.checkpoints import CheckpointError
             from dlcourse.service import api, page  # noqa: F401
         except ImportError as error:
-            print(f"the service needs {error.name}: `pip install --editable '.[serve]'` in the project's folder", file=sys.stderr)
+            print(f"the service needs {error.name}: `pip install --editable '.[serve]'` in its folder", file=sys.stderr)
             return 2
         _log_json_lines()
         try:
