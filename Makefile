@@ -33,9 +33,8 @@ export PYTHONUNBUFFERED := 1
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-INSTALLED := $(VENV)/.installed
+INSTALLED := $(VENV)/.installed$(if $(GPU),-gpu)
 DATA = $(or $(DLCOURSE_DATA),data)
-BUILDS_WITH := "setuptools>=77"  # what pyproject.toml asks for to install the course itself
 LESSONS := $(sort $(patsubst notebooks/%.ipynb,%,$(wildcard notebooks/[0-9][0-9]_*.ipynb)))
 HELPER := $(filter-out dlcourse/service/%,$(wildcard dlcourse/*.py dlcourse/*.toml dlcourse/*/*.py dlcourse/*/*.csv))
 
@@ -53,6 +52,10 @@ EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_N
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
+NEEDED := $(sort $(NEEDS_08_pneumonia_knn_tsne) $(NEEDS_15_looking_inside))
+# Submissions are graded with the models that these lessons leave in grading/, small and soon trained.
+IN_GRADING := DLCOURSE_PROFILE=smoke DLCOURSE_SOURCE=sample DLCOURSE_SEED=0 DLCOURSE_BACKBONE=stand-in \
+  DLCOURSE_OUTPUTS=grading/executed DLCOURSE_MODELS=grading/models
 
 .PHONY: help setup run-all lessons seeds test smoke lab serve data wheelhouse handouts grading bench report check
 .PHONY: lock badges clean $(LESSONS)
@@ -92,18 +95,15 @@ data: $(INSTALLED) ## download the real datasets of the lessons (about 2 GB; see
 	@$(PYTHON) -m dlcourse data fetch
 
 wheelhouse: $(INSTALLED) ## collect the pinned packages in data/wheelhouse/, to install without the internet
-	@rm -rf "$(DATA)/wheelhouse.part" && mkdir -p "$(DATA)/wheelhouse.part"
-	@{ $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$(DATA)/wheelhouse.part" \
-	  -r requirements.txt $(BUILDS_WITH) && cp requirements.txt "$(DATA)/wheelhouse.part/"; } \
-	  || { rm -rf "$(DATA)/wheelhouse.part"; exit 1; }
-	@rm -rf "$(DATA)/wheelhouse" && mv "$(DATA)/wheelhouse.part" "$(DATA)/wheelhouse"
-	@du -sh "$(DATA)/wheelhouse"
+	@$(PYTHON) tools/wheelhouse.py collect "$(DATA)"
 
 handouts: $(INSTALLED) ## run-all, then outputs/handouts/: notebooks, web pages, PDF, slides for class and teacher
 	-@$(MAKE) --no-print-directory run-all
 	@$(PYTHON) -m dlcourse handouts
 
 grading: $(INSTALLED) ## set up grading/ for nbgrader, every lesson an assignment (docs/teacher.md)
+	@$(IN_GRADING) $(PYTHON) -m dlcourse refresh
+	@$(IN_GRADING) $(EACH) $(MAKE) --no-print-directory --jobs=$(JOBS) lessons LESSONS="$(NEEDED)"
 	@$(PYTHON) -m dlcourse grading
 
 bench: $(INSTALLED) ## measure speed and memory side by side
@@ -134,11 +134,10 @@ clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 $(INSTALLED): requirements.txt pyproject.toml
 	@python=$$(PYTHON3="$(PYTHON3)" ./tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
 	@echo "installing into $(VENV) (a few minutes the first time)"
-	@options="$$($(PYTHON) tools/pip_options.py "$(DATA)") --quiet --disable-pip-version-check"; \
+	@options="$$($(PYTHON) tools/wheelhouse.py options "$(DATA)") --quiet --disable-pip-version-check"; \
 	$(PYTHON) -m pip install $$options -r requirements.txt && \
-	$(PYTHON) -m pip install $$options --no-deps --editable .
-	@if [ -n "$(GPU)" ]; then $(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt --editable ".[gpu]"; fi
-	@touch $@
+	$(PYTHON) -m pip install $$options $(if $(GPU),-c requirements.txt --editable ".[gpu]",--no-deps --editable .)
+	@touch $(VENV)/.installed $@
 
 # Long lessons first, short ones at the end, so that no core waits for the last; first of all what lesson 15 needs.
 SHORT := 07_pneumonia_vgg16_multiclass 15_looking_inside 10_anomaly_autoencoder 01_convolution_by_hand 08_pneumonia_knn_tsne

@@ -88,7 +88,7 @@ def refresh(lessons: list[str]) -> None:
     }
     settings["models"] = str(paths.models())
     used = "weights/*" if settings["SOURCE"] == "sample" else "*/*"
-    present = (path for path in paths.data().glob(used) if path.is_file() and path.parent.name != "wheelhouse")
+    present = (path for path in paths.data().glob(used) if path.is_file())
     settings["data"] = sorted(f"{path} {path.stat().st_size}" for path in present)
     text = json.dumps(settings, indent=2) + "\n"
     file = paths.outputs() / ".settings"

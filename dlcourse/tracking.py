@@ -25,12 +25,15 @@ def client():
 
     Raises:
         ModuleNotFoundError: if MLflow is not installed.
+        ConnectionError: if the store does not answer.
     """
     if uri() is None:
         return None
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a run never reaches for the network by itself
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; MLflow's seven are minutes
     try:
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "DLCOURSE_TRACKING is set, and MLflow is not installed: `.venv/bin/python -m pip install -c "
@@ -38,7 +41,15 @@ def client():
         ) from None
     paths.outputs().mkdir(parents=True, exist_ok=True)
     with FileLock(paths.outputs() / "mlflow.lock"):  # lessons that start together would each lay out the same file
-        return MlflowClient(uri())
+        try:
+            mlflow = MlflowClient(uri())
+            mlflow.search_experiments(max_results=1)
+        except MlflowException as error:
+            raise ConnectionError(
+                f"DLCOURSE_TRACKING asks for MLflow's store at {uri()}, which does not answer: start it, correct the "
+                f"address, or unset the variable ({str(error).splitlines()[0]:.200})"
+            ) from None
+        return mlflow
 
 
 def log(folder: Path, record: dict) -> None:
@@ -49,8 +60,7 @@ def log(folder: Path, record: dict) -> None:
         record: the content of its ``metrics.json``: provenance and settings become parameters, scores and costs
             metrics, models and their cards artefacts.
     """
-    mlflow = client()
-    if mlflow is None:
+    if (mlflow := client()) is None:
         return
     from mlflow.entities import Metric, Param
 
@@ -59,20 +69,23 @@ def log(folder: Path, record: dict) -> None:
     experiment = found.experiment_id if found else mlflow.create_experiment(record["lesson"], artifact_location=where)
     origin = {name: value for name, value in record["provenance"].items() if name != "versions"}
     settings = origin | record["provenance"]["versions"] | {"backbone": record["backbone"]}
-    run = mlflow.create_run(experiment, run_name=f"{origin['source']}, {origin['profile']}, seed {origin['seed']}")
-    now = run.info.start_time
-    scores = {name: score["value"] for name, score in record["scores"].items()}
-    costs = {name: value for name, value in record["cost"].items() if isinstance(value, int | float)}
-    metrics = [Metric(name, value, now, 0) for name, value in (scores | costs).items()]
-    metrics += _epochs(folder / "history.csv", now)
-    for first in range(0, len(metrics), 1000):  # MLflow takes no more at once
-        mlflow.log_batch(run.info.run_id, metrics=metrics[first : first + 1000])
-    mlflow.log_batch(run.info.run_id, params=[Param(name, str(value)) for name, value in settings.items()])
+    name = f"{origin['source']}, {origin['profile']}, seed {origin['seed']}"
+    run = mlflow.create_run(experiment, run_name=name).info
+    numbers = {name: score["value"] for name, score in record["scores"].items()} | record["cost"]
+    metrics = [Metric(name, x, run.start_time, 0) for name, x in numbers.items() if isinstance(x, int | float)]
+    metrics += _epochs(folder / "history.csv", run.start_time)
     models = [path for model in map(Path, record["models"]) for path in (model, model.with_suffix(".json"))]
-    for path in [*sorted(folder.glob("*.png")), *sorted(folder.glob("*.csv")), folder / "metrics.json", *models]:
-        if path.exists():
-            mlflow.log_artifact(run.info.run_id, str(path), "models" if path in models else None)
-    mlflow.set_terminated(run.info.run_id)
+    try:
+        for first in range(0, len(metrics), 1000):  # MLflow takes no more at once
+            mlflow.log_batch(run.run_id, metrics=metrics[first : first + 1000])
+        mlflow.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in settings.items()])
+        for path in [*sorted(folder.glob("*.png")), *sorted(folder.glob("*.csv")), folder / "metrics.json", *models]:
+            if path.exists():
+                mlflow.log_artifact(run.run_id, str(path), "models" if path in models else None)
+    except BaseException:
+        mlflow.set_terminated(run.run_id, "FAILED")
+        raise
+    mlflow.set_terminated(run.run_id)
 
 
 def _epochs(history: Path, now: int) -> list:

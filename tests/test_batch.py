@@ -395,8 +395,9 @@ def test_data_that_arrives_writes_them_anew(settings, tmp_path):
 
 def test_packages_that_arrive_are_no_matter(settings, tmp_path):
     batch.refresh([])
-    (tmp_path / "data" / "wheelhouse").mkdir(parents=True)
-    (tmp_path / "data" / "wheelhouse" / "keras.whl").touch()
+    packages = tmp_path / "data" / "wheelhouse" / "cpython-311-linux-x86_64"
+    packages.mkdir(parents=True)
+    (packages / "keras.whl").touch()
     assert not refreshed(settings)
 
 

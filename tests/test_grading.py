@@ -44,20 +44,32 @@ def hand_in(folder, student, answers):
     nbformat.write(notebook, submitted / f"{LESSON}.ipynb")
 
 
+def results():
+    """What lies where this lesson writes by default, and since when."""
+    folders = (paths.ROOT / "outputs" / LESSON, paths.ROOT / "outputs" / "smoke" / LESSON)
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """Three students hand in: all right; one answer wrong; one cell that crashes and one left unsolved."""
+    """Three students hand in: one cell that crashes and one left unsolved; all right; one answer wrong."""
     folder = tmp_path_factory.mktemp("my grading")
     assert grading.prepare(folder, [LESSON]) == 0
+    (folder / "models").mkdir()
+    (folder / "models" / "digits.h5").write_text("the teacher's")
     right = {str(number): source(f"exercise-{number}").source for number in range(1, 5)}
-    hand_in(folder, "right", right)
+    model = "from dlcourse import paths; model = paths.models() / 'digits.h5'\n"
+    overwrites = f"{model}model.write_text('mine'); raise SystemError('boom')"
+    hand_in(folder, "a crashing one", {"1": overwrites, "2": right["2"], "3": right["3"]})
+    hand_in(folder, "right", right | {"1": f"{model}print('found', model.read_text())\n{right['1']}"})
     hand_in(folder, "wrong", right | {"1": right["1"] + "\nconvolved = correlated"})
-    hand_in(folder, "crashing", {"1": "raise SystemError('boom')", "2": right["2"], "3": right["3"]})
+    ours = results()
     done = nbgrader(folder, "autograde", LESSON)
     assert done.returncode == 0, done.stderr[-3000:]
     exported = nbgrader(folder, "export")
     assert exported.returncode == 0, exported.stderr[-3000:]
     grades = pd.read_csv(folder / "grades.csv").set_index("student_id")
+    assert results() == ours, "grading wrote into the course's own results"
     return folder, grades
 
 
@@ -77,12 +89,14 @@ def test_a_wrong_answer_costs_its_points_and_no_others(graded):
 
 
 def test_a_crash_costs_its_points_and_so_does_what_is_unsolved(graded):
-    assert graded[1].loc["crashing", "score"] == points(2) + points(3)
+    assert graded[1].loc["a crashing one", "score"] == points(2) + points(3)
 
 
-def test_grading_leaves_the_teachers_own_results_alone(graded):
+def test_a_submission_finds_the_teachers_models_whatever_another_one_trained(graded):
     folder, _ = graded
-    assert (folder / "executed" / "outputs" / LESSON).exists()
+    executed = (folder / "autograded" / "right" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
+    assert "found the teacher's" in executed
+    assert (folder / "models" / "digits.h5").read_text() == "the teacher's"
 
 
 def test_setting_up_again_keeps_submissions_and_grades(graded):

@@ -224,13 +224,13 @@ def test_reveal_comes_with_the_package_that_is_said_to_bring_it(tmp_path):
     assert "reveal.js 5" in page.read_text(encoding="utf-8")  # the licence line of its script
 
 
-@pytest.mark.parametrize("command", ["handouts", "grading"])
-def test_a_missing_extra_is_told_in_one_line(command):
+@pytest.mark.parametrize(("command", "package"), [("handouts", "sphinx_revealjs"), ("grading", "nbgrader")])
+def test_a_missing_extra_is_told_in_one_line(command, package):
     code = (
-        "import sys; sys.modules['nbgrader'] = None; from dlcourse import __main__; "
+        f"import sys; sys.modules['{package}'] = None; from dlcourse import __main__; "
         f"sys.exit(__main__.main(['{command}']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=paths.ROOT)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"{command} needs nbgrader")
+    assert done.stderr.startswith(f"{command} needs {package}")
     assert done.stderr.count("\n") == 1

@@ -1,12 +1,14 @@
 """Experiment tracking against real MLflow and a real SQLite file."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 from mlflow import MlflowClient
 
-from dlcourse import reports, runtime, tracking
+from dlcourse import paths, reports, runtime, tracking
 
 LESSON = "02_digits_cnn"
 PROVENANCE = {
@@ -97,3 +99,33 @@ def test_a_missing_mlflow_is_told_when_the_lesson_starts(outputs, monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(ModuleNotFoundError, match=r"MLflow is not installed: .*\[tracking\]"):
         runtime.start(LESSON, profile="smoke", source="sample", seed=0)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "nonsense://store"])
+def test_a_store_that_is_not_there_is_told_when_the_lesson_starts(outputs, monkeypatch, address):
+    monkeypatch.setenv("DLCOURSE_TRACKING", address)
+    with pytest.raises(ConnectionError, match=f"store at {address}, which does not answer") as raised:
+        runtime.start(LESSON, profile="smoke", source="sample", seed=0)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_run_whose_files_cannot_be_logged_counts_as_failed(outputs, monkeypatch):
+    monkeypatch.setenv("DLCOURSE_TRACKING", "1")
+    (outputs.parent / "mlflow").write_text("where artefacts should go")
+    with pytest.raises(OSError, match="mlflow"):
+        finish(outputs)
+    assert logged(outputs)[1][0].info.status == "FAILED"
+
+
+def test_lessons_that_start_at_once_share_one_new_store_and_tell_nobody_outside(outputs):
+    code = (
+        "from dlcourse import tracking; tracking.client(); "
+        "from mlflow.telemetry.utils import is_telemetry_disabled; print(is_telemetry_disabled())"
+    )
+    kept = ("PATH", "HOME", "DLCOURSE_OUTPUTS")  # where nothing hints at a test, MLflow reports to its makers
+    environment = {name: os.environ[name] for name in kept if name in os.environ} | {"DLCOURSE_TRACKING": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", code]
+    started = [subprocess.Popen(command, env=environment, cwd=paths.ROOT, **pipes) for _ in range(3)]
+    answers = [(*process.communicate(), process.returncode) for process in started]
+    assert [(said, status) for said, _, status in answers] == [("True\n", 0)] * 3, answers

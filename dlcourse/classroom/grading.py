@@ -1,13 +1,37 @@
 """A folder for nbgrader in which every lesson is an assignment."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
 
 from dlcourse import paths
 
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
+
+
+class OwnFolders(NbGraderPreprocessor):
+    """nbgrader's first step with a submission: outputs and models of its own, which go when it has been graded.
+
+    The models that its lesson loads are the teacher's, whatever another submission has trained; nor does one write
+    into the results of the course.
+    """
+
+    models = Unicode(help="folder of the models that lessons load").tag(config=True)
+
+    def preprocess(self, nb, resources):
+        """Make the folders and name them in the environment, which the kernel takes over."""
+        self._folder = tempfile.TemporaryDirectory(prefix="dlcourse-")
+        own = Path(self._folder.name)
+        if Path(self.models).is_dir():
+            shutil.copytree(self.models, own / "models")
+        os.environ |= {f"DLCOURSE_{name.upper()}": str(own / name) for name in ("outputs", "models", "cache")}
+        return nb, resources
 
 
 def prepare(folder: Path, lessons: list[str]) -> int:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from dlcourse.classroom import handouts
+from dlcourse.classroom import grading, handouts
 
 c = get_config()  # noqa: F821 - nbgrader, which runs this file, defines it
 
@@ -16,7 +16,7 @@ c.ClearSolutions.code_stub = handouts.STUB
 # hold for any profile and any data. What somebody sets in the environment wins.
 for name, value in {"PROFILE": "smoke", "SOURCE": "sample", "SEED": "0", "BACKBONE": "stand-in"}.items():
     os.environ.setdefault(f"DLCOURSE_{name}", value)
-for name in ("outputs", "models"):  # what a submission trains stays out of the teacher's own results
-    os.environ.setdefault(f"DLCOURSE_{name.upper()}", str(Path("executed", name).resolve()))
+c.Autograde.autograde_preprocessors.prepend([grading.OwnFolders])
+c.OwnFolders.models = str(Path(__file__).resolve().with_name("models"))
 c.Execute.timeout = 300  # seconds a cell: an endless loop is interrupted, and costs its exercise only
 c.Execute.startup_timeout = 120

@@ -4,9 +4,10 @@ Which cell begins a slide stands in the notebook (``slideshow`` in a cell's meta
 reveal.js comes with the package sphinx-revealjs, the only one of its like on the package index.
 """
 
-import importlib.util
 import re
 from pathlib import Path
+
+import sphinx_revealjs
 
 from dlcourse import web_pages
 
@@ -36,7 +37,7 @@ def write(notebook, path: Path) -> Path:
     """
     from nbconvert import SlidesExporter
 
-    reveal = Path(importlib.util.find_spec("sphinx_revealjs").origin).parent / "_static" / "revealjs" / "dist"
+    reveal = Path(sphinx_revealjs.__file__).parent / "_static" / "revealjs" / "dist"
 
     def read(name):
         return (reveal / name).read_text(encoding="utf-8")
