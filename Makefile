@@ -136,7 +136,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@options="$$($(PYTHON) tools/wheelhouse.py options "$(DATA)") --quiet --disable-pip-version-check"; \
 	$(PYTHON) -m pip install $$options -r requirements.txt && \
-	$(PYTHON) -m pip install $$options $(if $(GPU),-c requirements.txt --editable ".[gpu]",--no-deps --editable .)
+	$(PYTHON) -m pip install $$options --no-deps --editable .
+	$(if $(GPU),@$(PYTHON) -m pip install --quiet --disable-pip-version-check -c requirements.txt --editable ".[gpu]")
 	@touch $(VENV)/.installed $@
 
 # Long lessons first, short ones at the end, so that no core waits for the last; first of all what lesson 15 needs.

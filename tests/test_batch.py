@@ -335,6 +335,12 @@ def test_a_python_can_be_named(tmp_path):
     assert find_python(tmp_path, PYTHON3=sys.executable).stdout == f"{sys.executable}\n"
 
 
+def test_cuda_is_installed_later_too(tmp_path):
+    project = Project(tmp_path / "my course")
+    assert ".[gpu]" in project.make("setup", "GPU=1", "--dry-run").output
+    assert ".[gpu]" not in project.make("setup", "--dry-run").output
+
+
 def test_make_stops_at_an_unsupported_python_and_leaves_nothing(tmp_path):
     project = Project(tmp_path / "my course", venv=False)
     fake(tmp_path / "bin", "python3", "3.14.1")
