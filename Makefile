@@ -53,8 +53,8 @@ EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_N
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
 NEEDED := $(sort $(NEEDS_08_pneumonia_knn_tsne) $(NEEDS_15_looking_inside))
-# Submissions are graded with the models that these lessons leave in grading/, small and soon trained.
-IN_GRADING := DLCOURSE_PROFILE=smoke DLCOURSE_SOURCE=sample DLCOURSE_SEED=0 DLCOURSE_BACKBONE=stand-in \
+# As submissions are graded (dlcourse/classroom/grading.py): small models of these lessons, in grading/, soon trained.
+AS_GRADED := PROFILE=smoke SOURCE=sample SEED=0 BACKBONE=stand-in \
   DLCOURSE_OUTPUTS=grading/executed DLCOURSE_MODELS=grading/models
 
 .PHONY: help setup run-all lessons seeds test smoke lab serve data wheelhouse handouts grading bench report check
@@ -73,6 +73,7 @@ run-all: $(INSTALLED) ## run every lesson that is not up to date, JOBS=3 at once
 
 seeds: $(INSTALLED) ## run LESSON=NN_topic with SEEDS=5 seeds; print mean, spread and tolerance of its scores
 	@[ -n "$(filter $(LESSON),$(LESSONS))" ] || { echo "expected make seeds LESSON=NN_topic; make lists the lessons" >&2; exit 2; }
+	@[ "$$DLCOURSE_PROFILE" != smoke ] || { echo "expected full runs; a smoke run says nothing of a score" >&2; exit 2; }
 	@for seed in $$(seq 0 $$(($(or $(SEEDS),5) - 1))); do \
 	  folder="$(FOLDER)/seeds/$$seed"; \
 	  $(MAKE) --no-print-directory $(LESSON) SEED=$$seed DLCOURSE_OUTPUTS="$$folder" DLCOURSE_MODELS="$$folder/models" \
@@ -102,8 +103,7 @@ handouts: $(INSTALLED) ## run-all, then outputs/handouts/: notebooks, web pages,
 	@$(PYTHON) -m dlcourse handouts
 
 grading: $(INSTALLED) ## set up grading/ for nbgrader, every lesson an assignment (docs/teacher.md)
-	@$(IN_GRADING) $(PYTHON) -m dlcourse refresh
-	@$(IN_GRADING) $(EACH) $(MAKE) --no-print-directory --jobs=$(JOBS) lessons LESSONS="$(NEEDED)"
+	@$(MAKE) --no-print-directory $(NEEDED) $(AS_GRADED)
 	@$(PYTHON) -m dlcourse grading
 
 bench: $(INSTALLED) ## measure speed and memory side by side
@@ -132,7 +132,7 @@ clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 # ---- how the above happens ------------------------------------------------------------------------------------
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@python=$$(PYTHON3="$(PYTHON3)" ./tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
+	@python=$$(PYTHON3="$(PYTHON3)" sh tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@options="$$($(PYTHON) tools/wheelhouse.py options "$(DATA)") --quiet --disable-pip-version-check"; \
 	$(PYTHON) -m pip install $$options -r requirements.txt && \

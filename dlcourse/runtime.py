@@ -95,7 +95,7 @@ def start(name: str, *, profile: str, source: str, seed: int) -> Lesson:
 
     Raises:
         ValueError: if an argument is none of the above.
-        ModuleNotFoundError, ConnectionError: if tracking is asked for, and MLflow is not installed or not there.
+        ModuleNotFoundError, ConnectionError: if tracking is asked for, and MLflow or its store is not there.
     """
     tracking.client()  # better now than after the training
     if profile not in PROFILES:

@@ -16,8 +16,10 @@ from dlcourse import paths
 
 def uri() -> str | None:
     """Where runs are logged to, or None where nobody asked for it."""
-    asked = os.environ.get("DLCOURSE_TRACKING", "")
-    return f"sqlite:///{paths.outputs() / 'mlflow.db'}" if asked == "1" else asked or None
+    asked = os.environ.get("DLCOURSE_TRACKING", "0")
+    if asked not in ("", "0", "1") and "://" not in asked:
+        raise ValueError(f"DLCOURSE_TRACKING: expected 1 or an address such as http://teacher:5000; got {asked!r}")
+    return {"": None, "0": None, "1": f"sqlite:///{paths.outputs() / 'mlflow.db'}"}.get(asked, asked)
 
 
 def client():
@@ -25,7 +27,8 @@ def client():
 
     Raises:
         ModuleNotFoundError: if MLflow is not installed.
-        ConnectionError: if the store does not answer.
+        ConnectionError: if the store does not answer or is none.
+        ValueError: if what was asked for is no address.
     """
     if uri() is None:
         return None
@@ -33,7 +36,6 @@ def client():
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # seconds; MLflow's seven are minutes
     try:
         from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
             "DLCOURSE_TRACKING is set, and MLflow is not installed: `.venv/bin/python -m pip install -c "
@@ -44,11 +46,9 @@ def client():
         try:
             mlflow = MlflowClient(uri())
             mlflow.search_experiments(max_results=1)
-        except MlflowException as error:
-            raise ConnectionError(
-                f"DLCOURSE_TRACKING asks for MLflow's store at {uri()}, which does not answer: start it, correct the "
-                f"address, or unset the variable ({str(error).splitlines()[0]:.200})"
-            ) from None
+        except Exception as error:  # MLflow's, the database's, a missing driver
+            message = f"no MLflow store at {uri()}: correct or unset DLCOURSE_TRACKING; {error}".splitlines()[0]
+            raise ConnectionError(re.sub(r"//[^/@\s]*@", "//***@", message)) from None  # no password in a notebook
         return mlflow
 
 

@@ -52,7 +52,7 @@ def results():
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """Three students hand in: one cell that crashes and one left unsolved; all right; one answer wrong."""
+    """Four hand in: a cell that crashes and one left unsolved; one that ends Python; all right; one answer wrong."""
     folder = tmp_path_factory.mktemp("my grading")
     assert grading.prepare(folder, [LESSON]) == 0
     (folder / "models").mkdir()
@@ -61,6 +61,7 @@ def graded(tmp_path_factory):
     model = "from dlcourse import paths; model = paths.models() / 'digits.h5'\n"
     overwrites = f"{model}model.write_text('mine'); raise SystemError('boom')"
     hand_in(folder, "a crashing one", {"1": overwrites, "2": right["2"], "3": right["3"]})
+    hand_in(folder, "deadly", right | {"2": "import os; os._exit(1)"})
     hand_in(folder, "right", right | {"1": f"{model}print('found', model.read_text())\n{right['1']}"})
     hand_in(folder, "wrong", right | {"1": right["1"] + "\nconvolved = correlated"})
     ours = results()
@@ -90,6 +91,23 @@ def test_a_wrong_answer_costs_its_points_and_no_others(graded):
 
 def test_a_crash_costs_its_points_and_so_does_what_is_unsolved(graded):
     assert graded[1].loc["a crashing one", "score"] == points(2) + points(3)
+
+
+def test_a_cell_that_ends_python_costs_its_points_and_no_others(graded):
+    folder, grades = graded
+    assert grades.loc["deadly", "score"] == 10 - points(2)
+    executed = (folder / "autograded" / "deadly" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
+    assert "os._exit(1)" in executed
+    assert '"evalue": "this cell ended Python"' in executed
+
+
+def test_lessons_without_solutions_are_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / f"{LESSON}.ipynb").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert grading.prepare(tmp_path / "grading", [LESSON]) == 2
+    assert capsys.readouterr().err.startswith("expected lessons with solutions and tests")
+    assert not (tmp_path / "grading").exists()
 
 
 def test_a_submission_finds_the_teachers_models_whatever_another_one_trained(graded):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import posixpath
 import re
 import shutil
 import subprocess
@@ -133,24 +134,61 @@ def test_the_zip_for_students_is_a_course_without_solutions(written):
     assert [text[:80] for text in lessons if re.search("secret output|BEGIN SOLUTION|HIDDEN", text)] == []
 
 
-def test_the_zip_with_everything_has_the_solutions_too(written):
-    with zipfile.ZipFile(written / "students.zip") as some, zipfile.ZipFile(written / "all.zip") as everything:
-        more = set(everything.namelist()) - set(some.namelist())
-    assert {f"dlcourse/teacher/{OTHER}.ipynb", "dlcourse/docs/teacher.md"} <= more
+def test_the_zip_with_everything_is_the_project_and_all_handouts(written):
+    with zipfile.ZipFile(written / "all.zip") as archive:
+        names = archive.namelist()
+        lesson = archive.read(f"dlcourse/notebooks/{OTHER}.ipynb").decode()
+    wanted = ["docs/teacher.md", "docs/template.ipynb", "tests/run.py", "README.md", f"teacher/{OTHER}.ipynb",
+              f"students/{OTHER}.html", f"slides/{handouts.LECTURE}.html"]  # fmt: skip
+    assert [name for name in wanted if f"dlcourse/{name}" not in names] == []
+    assert "BEGIN HIDDEN TESTS" in lesson  # as `make grading` needs it
+
+
+@pytest.mark.parametrize("name", ["students.zip", "all.zip"])
+def test_pages_in_a_zip_lead_nowhere_outside_it(written, name):
+    with zipfile.ZipFile(written / name) as archive:
+        names = set(archive.namelist())
+        pages = {page: archive.read(page).decode() for page in names if page.endswith(".md")}
+    assert "dlcourse/README.md" in pages
+    lost = [
+        f"{page}: {link}"
+        for page, text in pages.items()
+        for link in re.findall(r"\]\(([^)#]+)", text)
+        if not link.startswith("http") and not link.endswith(".ipynb")  # lessons: those that were run
+        and not any(known.startswith(posixpath.normpath(f"{posixpath.dirname(page)}/{link}")) for known in names)
+    ]  # fmt: skip
+    assert lost == []
+
+
+def unpacked(written, folder):
+    with zipfile.ZipFile(written / "students.zip") as archive:
+        archive.extractall(folder)
+    return folder / "dlcourse"
+
+
+def run(course, lesson):
+    """Run a lesson there as `make` does, with the course's own package, and return where it failed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DLCOURSE_")}
+    environment |= {"PYTHONPATH": str(course), "DLCOURSE_PROFILE": "smoke"}
+    command = [sys.executable, "-m", "dlcourse", "run", lesson]
+    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    return json.loads((course / "outputs" / "smoke" / lesson / "failure.json").read_text(encoding="utf-8"))
 
 
 def test_the_unpacked_zip_runs_up_to_the_first_exercise(written, tmp_path):
-    folder = tmp_path / "a laptop"
-    with zipfile.ZipFile(written / "students.zip") as archive:
-        archive.extractall(folder)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DLCOURSE_")}
-    course = folder / "dlcourse"
-    command = [sys.executable, "-m", "dlcourse", "run", OTHER]
-    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    failure = json.loads((course / "outputs" / OTHER / "failure.json").read_text(encoding="utf-8"))
+    failure = run(unpacked(written, tmp_path / "a laptop"), OTHER)
     assert failure["cell"] == 4
     assert failure["error"].startswith("NotImplementedError: this exercise is yours")
+
+
+def test_a_real_lesson_needs_nothing_that_the_zip_lacks(written, tmp_path):
+    course = unpacked(written, tmp_path / "a laptop")
+    notebook = handouts.student_version(read(paths.ROOT / "notebooks" / f"{handouts.LECTURE}.ipynb"))
+    where = nbformat.v4.new_code_cell(f"import dlcourse; assert dlcourse.__file__.startswith({str(course)!r})")
+    notebook.cells.insert(0, where)
+    nbformat.write(notebook, course / "notebooks" / f"{handouts.LECTURE}.ipynb")
+    assert run(course, handouts.LECTURE)["error"].startswith("NotImplementedError: this exercise is yours")
 
 
 def test_a_lesson_that_never_ran_is_named_and_nothing_is_left(tmp_path, monkeypatch, capsys):

@@ -183,6 +183,20 @@ def begins_with_the_cell_for_colab(notebook, name):
         yield f"{where(notebook, first)} installs {asked} in Colab; expected {repository} at {version}"
 
 
+def follows_the_anatomy(notebook, name):
+    """It says first what one will learn, in which time and from what source; then scores, looking back, exercises."""
+    for promised in ("**You will learn**", "| time on two cores |", "*Source:"):
+        if promised not in notebook.cells[0].source:
+            yield f"the first cell lacks {promised!r}"
+    scores = sum("reports.write_metrics(" in cell.source for cell in notebook.cells if cell.cell_type == "code")
+    if scores != 1:
+        yield f"{scores} cells call reports.write_metrics; expected one"
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    last = [re.sub(r"^\d+\. ", "", heading) for heading in re.findall(r"^## (.*)$", text, re.MULTILINE)][-2:]
+    if last != ["Looking back", "Exercises"]:
+        yield f"its last sections are {last}; expected Looking back and Exercises"
+
+
 def describes_every_figure(notebook, name):
     """A cell that saves a figure is followed by what the figure shows, for those who can't see it."""
     for cell, after in zip(notebook.cells, [*notebook.cells[1:], None], strict=True):
@@ -236,6 +250,7 @@ RULES = [
     starts_with_a_title_and_keeps_headings_in_order,
     has_three_to_five_exercises,
     begins_with_the_cell_for_colab,
+    follows_the_anatomy,
     describes_every_figure,
     names_no_path_of_a_machine,
     imports_modules_and_not_names,
@@ -280,17 +295,21 @@ if "google.colab" in sys.modules:
 ACCOUNT = REPOSITORY.removeprefix("https://github.com/")
 BADGE = f"](https://colab.research.google.com/github/{ACCOUNT}/blob/{VERSION}/02_x.ipynb)"
 
+PROMISED = "**You will learn** to read.\n\n| time on two cores | a minute |\n\n*Source: a report.*"
+
 
 def lesson():
     """The smallest notebook that keeps all rules; its cells by number."""
     new = nbformat.v4
     cells = [
-        new.new_markdown_cell(f"# Which digit is it?\n\n[Colab{BADGE}\n\n## 1. Data"),
+        new.new_markdown_cell(f"# Which digit is it?\n\n[Colab{BADGE}\n\n{PROMISED}\n\n## 1. Data"),
         new.new_code_cell(COLAB),
         new.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new.new_code_cell(START),
-        new.new_code_cell("figures.save(ax, lesson.outputs / 'a.png', provenance)"),
-        new.new_markdown_cell("*Figure: six digits in a row, each with its label above it.*\n\n## Exercises"),
+        new.new_code_cell("reports.write_metrics(scores)\nfigures.save(ax, lesson.outputs / 'a.png', provenance)"),
+        new.new_markdown_cell(
+            "*Figure: six digits in a row, each with its label above it.*\n\n## 2. Looking back\n\n## Exercises"
+        ),
     ]
     for number, points in enumerate((3, 3, 4), start=1):
         for kind, source in {"exercise": SOLUTION, "test": TEST}.items():
@@ -364,7 +383,7 @@ BROKEN = [
     (starts_with_a_title_and_keeps_headings_in_order, title_below),
     (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "# Ex")),
     (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "#### Ex")),
-    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "## 3. Ex")),
+    (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "## Ex", "## 4. Ex")),
     (starts_with_a_title_and_keeps_headings_in_order, replaced(5, "\n## Ex", "\nIt is\n=\n\n## Ex")),
     (has_three_to_five_exercises, lambda notebook: notebook.cells.pop()),
     (has_three_to_five_exercises, replaced(6, "### END SOLUTION", "")),
@@ -377,10 +396,17 @@ BROKEN = [
     (begins_with_the_cell_for_colab, replaced(1, 'if "google.colab" in sys.modules', "if True")),
     (begins_with_the_cell_for_colab, replaced(1, VERSION, "v0.0.0")),
     (has_three_to_five_exercises, replaced(5, "Exercises", "Questions")),
+    (follows_the_anatomy, replaced(0, "will learn", "see")),
+    (follows_the_anatomy, replaced(0, "| time on two cores |", "")),
+    (follows_the_anatomy, replaced(0, "*Source:", "")),
+    (follows_the_anatomy, replaced(4, "reports.write_metrics(scores)", "")),
+    (follows_the_anatomy, replaced(5, "## 2. Looking back", "## 2. The end")),
     (describes_every_figure, without_description),
     (
         describes_every_figure,
-        replaced(5, "six digits in a row, each with its label above it.*\n\n## Exercises", "digits*"),
+        replaced(
+            5, "six digits in a row, each with its label above it.*\n\n## 2. Looking back\n\n## Exercises", "digits*"
+        ),
     ),
     (names_no_path_of_a_machine, replaced(0, "Data", "See /home/somebody/data")),
     (imports_modules_and_not_names, replaced(3, "from dlcourse import figures", "from dlcourse.figures import save")),

@@ -76,7 +76,10 @@ def test_a_wheelhouse_of_other_packages_is_not_used_and_that_is_said(project):
 
 def test_a_wheelhouse_for_another_kind_of_machine_is_not_used(project):
     collect(project, "data", collection="wheelhouse/cpython-27-beos-z80")
-    assert run(project, "wheelhouse.py", "options", "data").stdout == ""
+    done = run(project, "wheelhouse.py", "options", "data")
+    assert done.stdout == ""
+    needed = COLLECTION.removeprefix("wheelhouse/")
+    assert done.stderr.endswith(f"wheelhouse holds cpython-27-beos-z80; this machine needs {needed}: not used\n")
 
 
 def test_the_teachers_wheelhouse_comes_first(project, mirror):

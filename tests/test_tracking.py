@@ -101,12 +101,26 @@ def test_a_missing_mlflow_is_told_when_the_lesson_starts(outputs, monkeypatch):
         runtime.start(LESSON, profile="smoke", source="sample", seed=0)
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "nonsense://store"])
+ADDRESSES = ["http://127.0.0.1:1", "nonsense://store", "postgresql://ada:secret@127.0.0.1:1/runs", "sqlite:///{}"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
 def test_a_store_that_is_not_there_is_told_when_the_lesson_starts(outputs, monkeypatch, address):
-    monkeypatch.setenv("DLCOURSE_TRACKING", address)
-    with pytest.raises(ConnectionError, match=f"store at {address}, which does not answer") as raised:
+    monkeypatch.setenv("DLCOURSE_TRACKING", address.format(outputs / "history.csv"))  # a file, and no database
+    with pytest.raises(ConnectionError, match="no MLflow store at") as raised:
         runtime.start(LESSON, profile="smoke", source="sample", seed=0)
-    assert "\n" not in str(raised.value)
+    message = str(raised.value)
+    assert f"at {address.partition('{')[0].replace('ada:secret', '***')}" in message
+    assert "secret" not in message
+    assert "\n" not in message
+
+
+def test_what_is_no_address_is_told_and_0_is_off(outputs, monkeypatch):
+    monkeypatch.setenv("DLCOURSE_TRACKING", "true")
+    with pytest.raises(ValueError, match=r"expected 1 or an address such as .*; got 'true'"):
+        tracking.client()
+    monkeypatch.setenv("DLCOURSE_TRACKING", "0")
+    assert tracking.client() is None
 
 
 def test_a_run_whose_files_cannot_be_logged_counts_as_failed(outputs, monkeypatch):

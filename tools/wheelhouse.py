@@ -52,6 +52,10 @@ def options(data: Path) -> str:
     places = [(data / COLLECTION).resolve().as_uri()]
     if mirror := os.environ.get("DLCOURSE_MIRROR"):
         places.insert(0, f"{mirror.rstrip('/')}/{COLLECTION}")
+    here = (data / COLLECTION).parent
+    if here.is_dir() and not (data / COLLECTION).is_dir():
+        found = ", ".join(sorted(path.name for path in here.iterdir())) or "nothing"
+        print(f"{here} holds {found}; this machine needs {Path(COLLECTION).name}: not used", file=sys.stderr)
     for place in places:
         try:
             with urllib.request.urlopen(f"{place}/requirements.txt", timeout=20) as file:

@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nbgrader.preprocessors import NbGraderPreprocessor
+from nbclient.exceptions import DeadKernelError
+from nbgrader import preprocessors
 from traitlets import Unicode
 
 from dlcourse import paths
@@ -15,23 +16,46 @@ from dlcourse import paths
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
 
 
-class OwnFolders(NbGraderPreprocessor):
-    """nbgrader's first step with a submission: outputs and models of its own, which go when it has been graded.
+# A submission is executed from its top, on a small part of the embedded data: in seconds instead of minutes. The tests
+# hold for any profile and any data. Nothing is logged, whatever the teacher's own runs are.
+SETTINGS = {"PROFILE": "smoke", "SOURCE": "sample", "SEED": "0", "BACKBONE": "stand-in", "TRACKING": "0"}
+
+
+class Execute(preprocessors.Execute):
+    """nbgrader's run of a submission, in folders of its own, and to its end even where a cell ends Python.
 
     The models that its lesson loads are the teacher's, whatever another submission has trained; nor does one write
-    into the results of the course.
+    into the results of the course. The folders go when it has been graded.
     """
 
     models = Unicode(help="folder of the models that lessons load").tag(config=True)
 
-    def preprocess(self, nb, resources):
-        """Make the folders and name them in the environment, which the kernel takes over."""
+    def preprocess(self, nb, resources, **others):
+        """Run the notebook; anew without the cell that ended Python, which then counts as one that failed."""
         self._folder = tempfile.TemporaryDirectory(prefix="dlcourse-")
         own = Path(self._folder.name)
         if Path(self.models).is_dir():
             shutil.copytree(self.models, own / "models")
-        os.environ |= {f"DLCOURSE_{name.upper()}": str(own / name) for name in ("outputs", "models", "cache")}
-        return nb, resources
+        folders = {name: str(own / name.lower()) for name in ("OUTPUTS", "MODELS", "CACHE")}
+        os.environ |= {f"DLCOURSE_{name}": value for name, value in (SETTINGS | folders).items()}  # the kernel's too
+        fatal = {}
+        try:
+            while True:
+                try:
+                    return super().preprocess(nb, resources, **others)
+                except DeadKernelError:
+                    if self._index in fatal:
+                        raise  # whatever ends it, the student's cell does not
+                    fatal[self._index] = nb.cells[self._index].source
+                    nb.cells[self._index].source = "raise RuntimeError('this cell ended Python')"
+        finally:
+            for index, source in fatal.items():
+                nb.cells[index].source = source
+
+    def preprocess_cell(self, cell, resources, index):
+        """Run a cell and remember which."""
+        self._index = index
+        return super().preprocess_cell(cell, resources, index)
 
 
 def prepare(folder: Path, lessons: list[str]) -> int:
@@ -41,14 +65,18 @@ def prepare(folder: Path, lessons: list[str]) -> int:
     nbgrader looks for a submission.
 
     Returns:
-        nbgrader's exit status.
+        nbgrader's exit status, or 2 where a lesson holds no solutions.
     """
+    sources = {lesson: paths.ROOT / "notebooks" / f"{lesson}.ipynb" for lesson in lessons}
+    if unsolved := [name for name, path in sources.items() if "BEGIN SOLUTION" not in path.read_text("utf-8")]:
+        print(f"expected lessons with solutions and tests, as in all.zip; {unsolved[0]} has none", file=sys.stderr)
+        return 2
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(CONFIG, folder / CONFIG.name)
-    for lesson in lessons:
+    for lesson, path in sources.items():
         source = folder / "source" / lesson
         source.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(paths.ROOT / "notebooks" / f"{lesson}.ipynb", source / f"{lesson}.ipynb")
+        shutil.copyfile(path, source / path.name)
         command = [sys.executable, "-m", "nbgrader", "generate_assignment", "--force", "--log-level=WARN", lesson]
         status = subprocess.run(command, cwd=folder, check=False).returncode
         if status:

@@ -19,12 +19,18 @@ STUB = {
     'raise NotImplementedError("this exercise is yours: put your code in place of this line, then run on from here")'
 }
 LECTURE = "01_convolution_by_hand"
-# What makes a folder a course that runs: the package with its embedded data, what installs it, what a run is held to.
-_COURSE = (
+# What makes a folder with notebooks/ and README.md a course that runs: the package with its embedded data, what
+# installs it, what a run is held to.
+COURSE = (
     "dlcourse", "tools", "docs/results", "docs/images/open_in_colab.svg", "docs/syllabus.md", "docs/student.md",
     "data/README.md", "Makefile", "pyproject.toml", "requirements.txt", "LICENSE",
 )  # fmt: skip
-_NOT = {"__pycache__", ".ipynb_checkpoints"}
+# The rest of the project, with the lessons as they are kept: solutions, hidden tests, no outputs.
+PROJECT = (
+    "notebooks", "docs", "tests", "benchmarks", "deploy", ".ci", ".github", ".dockerignore", ".gitattributes",
+    ".gitignore", "README.md", "README.ar.md",
+)  # fmt: skip
+NOT = {"__pycache__", ".ipynb_checkpoints"}
 
 
 def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -102,20 +108,26 @@ def _write_lesson(lesson: str, folder: Path) -> None:
 
 
 def _pack(folder: Path) -> None:
-    """``students.zip``, a course that runs, with the students' notebooks; ``all.zip``, the same and the solutions."""
+    """``students.zip``, a course that runs, with the students' notebooks; ``all.zip``, the project and all handouts."""
     course = {f"notebooks/{path.name}": path for path in folder.glob("students/*.ipynb")}
     course |= {f"handouts/{path.name}": path for path in folder.glob("students/*") if path.suffix != ".ipynb"}
-    course |= {f"slides/{path.name}": path for path in folder.glob("slides/*")}
-    for name in _COURSE:
-        here = paths.ROOT / name
-        for path in sorted(here.rglob("*")) if here.is_dir() else [here]:
-            if path.is_file() and not _NOT & set(path.parts):
-                course[path.relative_to(paths.ROOT).as_posix()] = path
-    solutions = {f"teacher/{path.name}": path for path in folder.glob("teacher/*")}
-    solutions["docs/teacher.md"] = paths.ROOT / "docs" / "teacher.md"
+    course |= {f"slides/{path.name}": path for path in folder.glob("slides/*")} | files(COURSE)
+    everything = {path.relative_to(folder).as_posix(): path for path in folder.glob("*/*")}
+    everything |= files(COURSE + PROJECT)
     readme = (paths.ROOT / "docs" / "student.md").read_text(encoding="utf-8").replace("](syllabus", "](docs/syllabus")
-    for name, files in {"students.zip": course, "all.zip": course | solutions}.items():
+    for name, packed in {"students.zip": course, "all.zip": everything}.items():
         with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("dlcourse/README.md", readme)
-            for inside, path in sorted(files.items()):
+            for inside, path in sorted(packed.items()):
                 archive.write(path, f"dlcourse/{inside}")
+            if "README.md" not in packed:
+                archive.writestr("dlcourse/README.md", readme)
+
+
+def files(names: tuple[str, ...]) -> dict[str, Path]:
+    """The project's files under these names, by their place in the project; names that are not there are left out."""
+    found = {}
+    for here in map(paths.ROOT.joinpath, names):
+        for path in sorted(here.rglob("*")) if here.is_dir() else [here]:
+            if path.is_file() and not NOT & set(path.parts):
+                found[path.relative_to(paths.ROOT).as_posix()] = path
+    return found
