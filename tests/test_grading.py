@@ -52,7 +52,7 @@ def results():
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory):
-    """Four hand in: a cell that crashes and one left unsolved; one that ends Python; all right; one answer wrong."""
+    """Three hand in: cells that fail, end Python and are left unsolved, and a right one; all right; one wrong."""
     folder = tmp_path_factory.mktemp("my grading")
     assert grading.prepare(folder, [LESSON]) == 0
     (folder / "models").mkdir()
@@ -60,8 +60,7 @@ def graded(tmp_path_factory):
     right = {str(number): source(f"exercise-{number}").source for number in range(1, 5)}
     model = "from dlcourse import paths; model = paths.models() / 'digits.h5'\n"
     overwrites = f"{model}model.write_text('mine'); raise SystemError('boom')"
-    hand_in(folder, "a crashing one", {"1": overwrites, "2": right["2"], "3": right["3"]})
-    hand_in(folder, "deadly", right | {"2": "import os; os._exit(1)"})
+    hand_in(folder, "a crashing one", {"1": overwrites, "2": "import os; os._exit(1)", "3": right["3"]})
     hand_in(folder, "right", right | {"1": f"{model}print('found', model.read_text())\n{right['1']}"})
     hand_in(folder, "wrong", right | {"1": right["1"] + "\nconvolved = correlated"})
     ours = results()
@@ -89,14 +88,10 @@ def test_a_wrong_answer_costs_its_points_and_no_others(graded):
     assert graded[1].loc["wrong", "score"] == 10 - points(1)
 
 
-def test_a_crash_costs_its_points_and_so_does_what_is_unsolved(graded):
-    assert graded[1].loc["a crashing one", "score"] == points(2) + points(3)
-
-
-def test_a_cell_that_ends_python_costs_its_points_and_no_others(graded):
+def test_cells_that_crash_or_end_python_cost_their_points_and_no_others(graded):
     folder, grades = graded
-    assert grades.loc["deadly", "score"] == 10 - points(2)
-    executed = (folder / "autograded" / "deadly" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
+    assert grades.loc["a crashing one", "score"] == points(3)
+    executed = (folder / "autograded" / "a crashing one" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
     assert "os._exit(1)" in executed
     assert '"evalue": "this cell ended Python"' in executed
 
