@@ -132,7 +132,7 @@ clean: ## remove what was computed: outputs/ and models/ (not .venv, not data/)
 # ---- how the above happens ------------------------------------------------------------------------------------
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@python=$$(PYTHON3="$(PYTHON3)" sh tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
+	@python=$$(PYTHON3="$(PYTHON3)" $(SHELL) tools/find-python) && { [ -x $(PYTHON) ] || "$$python" -m venv $(VENV); }
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@options="$$($(PYTHON) tools/wheelhouse.py options "$(DATA)") --quiet --disable-pip-version-check"; \
 	$(PYTHON) -m pip install $$options -r requirements.txt && \
