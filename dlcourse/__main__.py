@@ -81,11 +81,9 @@ def _seeds(lesson: str) -> int:
 
 def _record(lessons: list[str]) -> int:
     records = {lesson: reports.read_metrics(paths.outputs() / lesson) for lesson in lessons}
-    missing = [lesson for lesson, record in records.items() if record is None]
+    missing = [name for name, record in records.items() if not record or record["provenance"]["profile"] != "full"]
     if missing:
-        print(
-            f"no finished run of {', '.join(missing)} in {paths.outputs()}: `make {missing[0]}` first", file=sys.stderr
-        )
+        print(f"no full run of {', '.join(missing)} in {paths.outputs()}: `make {missing[0]}` first", file=sys.stderr)
         return 1
     runs = reports.add_runs(list(records.values()))
     reported = pd.read_csv(paths.results() / "reported.csv")

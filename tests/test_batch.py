@@ -273,6 +273,9 @@ def test_seeds_run_a_lesson_under_each_and_are_summarised(tmp_path):
     refused = project.make("seeds", "LESSON=nobody")
     assert refused.status != 0
     assert "expected make seeds LESSON=NN_topic" in refused.output
+    refused = project.make("seeds", "LESSON=01_one", "PROFILE=smoke")
+    assert refused.status != 0
+    assert "a smoke run says nothing of a score" in refused.output
 
 
 # ---- make itself ----

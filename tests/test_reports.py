@@ -9,7 +9,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from dlcourse import evaluation, paths, report_page, reports
+from dlcourse import __main__, evaluation, paths, report_page, reports
 
 LESSON = "02_digits_cnn"
 COST = {"minutes": 1.25, "peak_memory_mb": 1234.5, "cores": 2}
@@ -202,6 +202,15 @@ def test_a_commit_of_digits_alone_stays_a_hash(tmp_path):
     for _ in range(2):
         reports.add_runs([record(commit="0012345678")], path)
     assert pd.read_csv(path, dtype=str)["commit"].tolist() == ["0012345678"]
+
+
+@pytest.mark.parametrize("runs", [[], [record(profile="smoke")]], ids=["none", "smoke"])
+def test_only_full_runs_are_recorded(outputs, capsys, runs):
+    for run in runs:
+        finish(outputs, run)
+    assert __main__.main(["record", LESSON]) == 1
+    assert capsys.readouterr().err == f"no full run of {LESSON} in {outputs}: `make {LESSON}` first\n"
+    assert not reports.paths.results().exists()
 
 
 def test_another_seed_and_another_commit_are_new_rows(tmp_path):
