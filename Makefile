@@ -52,7 +52,7 @@ EACH = TF_NUM_INTRAOP_THREADS=$(THREADS) TF_NUM_INTEROP_THREADS=$(THREADS) OMP_N
 # The lessons whose models a lesson uses: NEEDS_<lesson> := <lesson> ...
 NEEDS_08_pneumonia_knn_tsne := 06_pneumonia_vgg16_binary 07_pneumonia_vgg16_multiclass
 NEEDS_15_looking_inside := 02_digits_cnn 03_sentiment_lstm 04_cats_dogs_mobilenetv2 06_pneumonia_vgg16_binary 13_emojify_lstm
-NEEDED := $(sort $(NEEDS_08_pneumonia_knn_tsne) $(NEEDS_15_looking_inside))
+NEEDED := $(sort $(foreach lesson,$(LESSONS),$(NEEDS_$(lesson))))
 # As submissions are graded (dlcourse/classroom/grading.py): small models of these lessons, in grading/, soon trained.
 AS_GRADED := PROFILE=smoke SOURCE=sample SEED=0 BACKBONE=stand-in \
   DLCOURSE_OUTPUTS=grading/executed DLCOURSE_MODELS=grading/models

@@ -96,6 +96,12 @@ def test_cells_that_crash_or_end_python_cost_their_points_and_no_others(graded):
     assert '"evalue": "this cell ended Python"' in executed
 
 
+def test_models_are_trained_with_the_settings_of_grading():
+    makefile = (paths.ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (trained,) = re.findall(r"^AS_GRADED := (.*)$", makefile, re.MULTILINE)
+    assert {f"{name}={value}" for name, value in grading.SETTINGS.items() if name != "TRACKING"} <= set(trained.split())
+
+
 def test_lessons_without_solutions_are_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / f"{LESSON}.ipynb").write_text("{}", encoding="utf-8")

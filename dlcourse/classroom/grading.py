@@ -14,10 +14,9 @@ from traitlets import Unicode
 from dlcourse import paths
 
 CONFIG = Path(__file__).with_name("nbgrader_config.py")
-
-
 # A submission is executed from its top, on a small part of the embedded data: in seconds instead of minutes. The tests
 # hold for any profile and any data. Nothing is logged, whatever the teacher's own runs are.
+# The Makefile trains the models that lessons load with the same.
 SETTINGS = {"PROFILE": "smoke", "SOURCE": "sample", "SEED": "0", "BACKBONE": "stand-in", "TRACKING": "0"}
 
 
