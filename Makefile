@@ -78,7 +78,7 @@ seeds: $(INSTALLED) ## run LESSON=NN_topic with SEEDS=5 seeds; print mean, sprea
 	  folder="$(FOLDER)/seeds/$$seed"; \
 	  $(MAKE) --no-print-directory $(LESSON) SEED=$$seed DLCOURSE_OUTPUTS="$$folder" DLCOURSE_MODELS="$$folder/models" \
 	    DLCOURSE_CACHE="$(or $(DLCOURSE_CACHE),$(FOLDER)/cache)" || exit 1; \
-	done; $(PYTHON) -m dlcourse seeds $(LESSON)
+	done; $(PYTHON) -m dlcourse seeds $(LESSON) $(or $(SEEDS),5)
 
 test: $(INSTALLED) ## smoke-run every lesson, then all tests
 	@$(PYTHON) tests/run.py notebooks tests

@@ -24,10 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
         "record", help="add the last full runs to docs/results, compute what is expected, and update the README's table"
     )
     record.add_argument("lessons", nargs="*", help="lessons whose outputs/…/metrics.json to add; none: only compute")
-    seeds = commands.add_parser(
-        "seeds", help="mean, spread and tolerance of what `make seeds` has run, as docs/results/expected.csv has them"
-    )
+    seeds = commands.add_parser("seeds", help="mean, spread and tolerance of what `make seeds` has run")
     seeds.add_argument("lesson", help="such as 02_digits_cnn")
+    seeds.add_argument("count", type=int, help="how many, from seed 0 on")
     commands.add_parser("handouts", help="what a teacher hands out, in outputs/handouts/ (needs the extra classroom)")
     commands.add_parser("grading", help="set up the folder grading/ for nbgrader (needs the extra classroom)")
     server.add_arguments(commands.add_parser("serve", help="the Emojify API and the demo page (needs the extra serve)"))
@@ -37,20 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
     if parsed.command == "data":
         return fetching.main(parsed)
     if parsed.command == "seeds":
-        return _seeds(parsed.lesson)
+        return _seeds(parsed.lesson, parsed.count)
     if parsed.command in ("handouts", "grading"):
         return _classroom(parsed.command, lessons)
     if parsed.command == "serve":
         return server.main(parsed)
     if parsed.command == "run":
         return batch.run(parsed.lesson)
-    if parsed.command == "refresh":
-        batch.refresh(lessons)
-    elif parsed.command == "report":
+    if parsed.command == "record":
+        return _record(parsed.lessons)
+    if parsed.command == "report":
         print(f"\n{report_page.write(lessons)}\n")
         return batch.summarise(lessons)
-    elif parsed.command == "record":
-        return _record(parsed.lessons)
+    batch.refresh(lessons)
     return 0
 
 
@@ -58,14 +56,14 @@ def _classroom(command: str, lessons: list[str]) -> int:
     try:
         from dlcourse.classroom import grading, handouts
     except ImportError as error:
-        print(f"{command} needs {error.name}: `pip install --editable '.[classroom]'` in its folder", file=sys.stderr)
+        print(f"{command} needs {error.name}, which `make setup` in {paths.ROOT} installs", file=sys.stderr)
         return 2
     return handouts.write(lessons) if command == "handouts" else grading.prepare(paths.ROOT / "grading", lessons)
 
 
-def _seeds(lesson: str) -> int:
+def _seeds(lesson: str, count: int) -> int:
     folder = paths.outputs() / "seeds"
-    records = [record for path in sorted(folder.glob("*")) if (record := reports.read_metrics(path / lesson))]
+    records = [record for seed in range(count) if (record := reports.read_metrics(folder / str(seed) / lesson))]
     if not records:
         print(f"no finished run of {lesson} in {folder}: `make seeds LESSON={lesson} SEEDS=5` first", file=sys.stderr)
         return 1

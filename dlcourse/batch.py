@@ -179,8 +179,7 @@ class _Progress(logging.Handler):
         self.file.flush()
         if starting := re.match(r"Executing Cell (\d+)", message):
             self.cell = int(starting[1])
-            # papermill may insert a cell of injected parameters, hence the guard
-            if self.cell <= len(self.code) and self.code[self.cell - 1]:
+            if self.code[self.cell - 1]:
                 self.say(f"cell {self.cell}/{len(self.code)}  {self.sections[self.cell - 1]}")
         for line in _EPOCH_LINE.findall(message):
             self.say(line.strip())

@@ -59,7 +59,7 @@ def learning_curves(
         The array of Axes.
     """
     if axes is None:
-        _, axes = plt.subplots(1, len(metrics), figsize=(4.6 * len(metrics), 3.4), squeeze=False)
+        _, axes = plt.subplots(1, len(metrics), figsize=(max(7, 4.6 * len(metrics)), 3.4), squeeze=False)
     axes = np.ravel(axes)
     for ax, metric in zip(axes, metrics, strict=True):
         for number, (run, rows) in enumerate(history.groupby("run", sort=False)):
@@ -276,9 +276,9 @@ def save(drawn, path: Path, provenance: dict) -> Path:
 
 def caption(provenance: dict) -> str:
     """The small print under a figure: source, weights, profile, seed, precision and versions."""
-    source = "EMBEDDED SAMPLE DATA" if provenance["source"] == "sample" else "real data"
+    source = {"sample": "EMBEDDED SAMPLE DATA: ", "real": "real data: ", "none": ""}[provenance["source"]]
     return (
-        f"{source}: {provenance['data']} · weights: {provenance['weights']} · {provenance['profile']} · "
+        f"{source}{provenance['data']} · weights: {provenance['weights']} · {provenance['profile']} · "
         f"seed {provenance['seed']} · {provenance['precision']} · Keras {provenance['versions']['keras']}"
     )
 

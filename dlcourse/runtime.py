@@ -55,17 +55,19 @@ class Lesson:
         """Everything a result has to name about its origin.
 
         Args:
-            data: a loaded dataset of `images` or `text` (it knows its source and description).
+            data: a loaded dataset, with source (``"real"``, ``"sample"`` or ``"none"``) and description; or a list of
+                several, whose result is one on embedded data if any of them is.
             precision: the Keras dtype policy the model computed in.
             weights: where the weights came from.
 
         Returns:
             A JSON-serialisable dict that figures, metrics and model cards store.
         """
+        several = data if isinstance(data, list) else [data]
         return {
             "lesson": self.name,
-            "source": data.source,
-            "data": data.description,
+            "source": min((one.source for one in several), key=("sample", "real", "none").index),
+            "data": "; ".join(one.description for one in several),
             "weights": weights,
             "profile": self.profile,
             "seed": self.seed,

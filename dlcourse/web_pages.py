@@ -62,6 +62,9 @@ def render(notebook, exporter, name: str, base: str = "lab", blocks: str = "") -
     content.metadata.pop("widgets", None)  # without a kernel they do nothing, and what draws them would be fetched
     for cell, below in itertools.zip_longest(content.cells, content.cells[1:]):
         figure = re.match(r"\*Figure: (.*?)\*$", below.source, re.DOTALL | re.MULTILINE) if below else None
+        for output in cell.get("outputs", ()):
+            if "application/vnd.jupyter.widget-view+json" in output.get("data", {}):
+                output.data = {"text/plain": "(sliders and fields to play with: open the notebook)"}
         cell.metadata["shows"] = figure[1].replace("\n", " ") if figure else "what the code above draws"
         if cell.cell_type == "markdown":
             cell.source = _FORMULA.sub(noted, BADGE.sub("", cell.source))

@@ -27,6 +27,7 @@ def groups(arguments: list[str]) -> list[list[str]]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     linked = {name for line in re.findall(r"^NEEDS_(\w+ := .*)$", makefile, re.MULTILINE) for name in line.split()}
     lessons = [f"notebooks/{path.name}" for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
+    lessons.append("docs/template.ipynb")
     found = [[path for path in lessons if (Path(path).stem in linked) == is_linked] for is_linked in (True, False)]
     if "tests" in arguments:
         files = sorted(f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py"))

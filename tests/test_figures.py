@@ -225,6 +225,7 @@ def test_the_small_print_is_not_cut_off(tmp_path, width):
 
 def test_real_data_is_called_real():
     assert figures.caption(PROVENANCE | {"source": "real", "data": "MNIST"}).startswith("real data: MNIST")
+    assert figures.caption(PROVENANCE | {"source": "none", "data": "a drawing"}).startswith("a drawing ·")
 
 
 def test_the_png_holds_the_whole_provenance(tmp_path):

@@ -32,13 +32,15 @@ def points(number):
     return source(f"test-{number}").metadata.nbgrader.points
 
 
-def hand_in(folder, student, answers):
+def hand_in(folder, student, answers, settings=""):
     """A student's notebook: what was given out, with these answers by exercise; the others stay unsolved."""
     notebook = nbformat.read(folder / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for cell in notebook.cells:
         number = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("exercise-")
         if number in answers:
             cell.source = answers[number]
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source += f"\n{settings}"
     submitted = folder / "submitted" / student / LESSON
     submitted.mkdir(parents=True)
     nbformat.write(notebook, submitted / f"{LESSON}.ipynb")
@@ -61,7 +63,8 @@ def graded(tmp_path_factory):
     model = "from dlcourse import paths; model = paths.models() / 'digits.h5'\n"
     overwrites = f"{model}model.write_text('mine'); raise SystemError('boom')"
     hand_in(folder, "a crashing one", {"1": overwrites, "2": "import os; os._exit(1)", "3": right["3"]})
-    hand_in(folder, "right", right | {"1": f"{model}print('found', model.read_text())\n{right['1']}"})
+    finds = f"{model}print('found', model.read_text())\n{right['1']}"
+    hand_in(folder, "right", right | {"1": finds}, settings='profile, source, seed = "full", "real", "7"')
     hand_in(folder, "wrong", right | {"1": right["1"] + "\nconvolved = correlated"})
     ours = results()
     done = nbgrader(folder, "autograde", LESSON)
@@ -82,6 +85,13 @@ def test_what_is_given_out_holds_no_solution_and_no_hidden_test(graded):
 
 def test_a_right_submission_gets_all_points(graded):
     assert graded[1].loc["right", ["score", "max_score"]].tolist() == [10, 10]
+
+
+def test_what_a_student_set_is_kept_but_not_run_with(graded):
+    folder, _ = graded
+    executed = (folder / "autograded" / "right" / LESSON / f"{LESSON}.ipynb").read_text(encoding="utf-8")
+    assert r"profile, source, seed = \"full\", \"real\", \"7\"" in executed
+    assert f"{LESSON}: profile smoke, source sample, seed 0," in executed
 
 
 def test_a_wrong_answer_costs_its_points_and_no_others(graded):

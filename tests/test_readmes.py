@@ -53,6 +53,12 @@ def test_the_syllabus_has_every_lesson_after_those_it_needs():
     assert [number for number, stem, _ in rows if not stem.startswith(number)] == []
     later = [(number, needed) for number, _, needs in rows for needed in re.findall(r"\d\d", needs) if needed >= number]
     assert later == []
+    needs_of = {number: set(re.findall(r"\d\d", needs)) for number, _, needs in rows}
+    short = re.search(r"one term takes ([^;]+); whoever has a weekend, ([^.]+)\.", read("docs/syllabus.md"))
+    for chosen in short.groups():
+        spans = re.findall(r"(\d\d)(?: to (\d\d))?", chosen)
+        taken = {f"{number:02}" for first, last in spans for number in range(int(first), int(last or first) + 1)}
+        assert {number for number in taken if not needs_of[number] <= taken} == set(), chosen
     makefile = read("Makefile")
     for number, stem, needs in rows:  # whose models a lesson uses, it needs
         used = re.findall(rf"^NEEDS_{stem} := (.*)$", makefile, re.MULTILINE)

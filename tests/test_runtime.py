@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import random
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -141,6 +142,16 @@ def test_provenance_names_the_source_that_auto_was_resolved_to(folders, tmp_path
     monkeypatch.setenv("DLCOURSE_DATA", str(tmp_path / "no data"))
     data = images.load_digits(source="auto", seed=0, limit=10)
     assert start(source="auto").provenance(data)["source"] == "sample"
+
+
+def test_of_several_datasets_one_embedded_makes_the_result_embedded(folders, data):
+    drawing = SimpleNamespace(source="none", description="a drawing")
+    real = SimpleNamespace(source="real", description="MNIST")
+    origin = start().provenance([drawing, real, data])
+    assert origin["source"] == "sample"
+    assert origin["data"] == f"a drawing; MNIST; {data.description}"
+    assert start().provenance([drawing, real])["source"] == "real"
+    assert start().provenance(drawing)["source"] == "none"
 
 
 def test_provenance_survives_json_unchanged(folders, data):

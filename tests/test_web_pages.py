@@ -69,3 +69,11 @@ def test_what_runs_elsewhere_or_needs_a_kernel_is_left_out(tmp_path):
     page = written(tmp_path, text("# A lesson\n\n[![Open in Colab](../badge.svg)](https://colab.example)\n\nIt says."))
     assert "colab" not in page.lower()
     assert "It says." in page
+
+
+def test_for_a_widget_stands_what_it_is(tmp_path):
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": "0a1b"}, "text/plain": "HBox(children=())"}
+    cell = nbformat.v4.new_code_cell("sliders", outputs=[nbformat.v4.new_output("display_data", data=data)])
+    page = written(tmp_path, cell)
+    assert "HBox" not in page
+    assert "to play with: open the notebook" in page

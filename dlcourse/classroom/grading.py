@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
 from nbclient.exceptions import DeadKernelError
 from nbgrader import preprocessors
 from traitlets import Unicode
@@ -23,38 +24,55 @@ SETTINGS = {"PROFILE": "smoke", "SOURCE": "sample", "SEED": "0", "BACKBONE": "st
 class Execute(preprocessors.Execute):
     """nbgrader's run of a submission, in folders of its own, and to its end even where a cell ends Python.
 
-    The models that its lesson loads are the teacher's, whatever another submission has trained; nor does one write
-    into the results of the course. The folders go when it has been graded.
+    The cell of parameters that is run is the teacher's: what a student typed into it stays without effect. So are the
+    models that a lesson loads, whatever another submission has trained; nor does one write into the results of the
+    course. The folders go when it has been graded.
     """
 
-    models = Unicode(help="folder of the models that lessons load").tag(config=True)
+    folder = Unicode(help="the folder of nbgrader, where source/ and models/ are the teacher's").tag(config=True)
 
     def preprocess(self, nb, resources, **others):
         """Run the notebook; anew without the cell that ended Python, which then counts as one that failed."""
         self._folder = tempfile.TemporaryDirectory(prefix="dlcourse-")
         own = Path(self._folder.name)
-        if Path(self.models).is_dir():
-            shutil.copytree(self.models, own / "models")
+        if (models := Path(self.folder, "models")).is_dir():
+            shutil.copytree(models, own / "models")
         folders = {name: str(own / name.lower()) for name in ("OUTPUTS", "MODELS", "CACHE")}
         os.environ |= {f"DLCOURSE_{name}": value for name, value in (SETTINGS | folders).items()}  # the kernel's too
-        fatal = {}
+        theirs = {}  # what a student has in a cell that is run with something else
+
+        def instead(index, source):
+            theirs[index] = nb.cells[index].source
+            nb.cells[index].source = source
+
+        if (index := _parameters(nb)) is not None:
+            instead(index, self._teachers_parameters(resources["nbgrader"]))
         try:
             while True:
                 try:
                     return super().preprocess(nb, resources, **others)
                 except DeadKernelError:
-                    if self._index in fatal:
+                    if self._index in theirs:
                         raise  # whatever ends it, the student's cell does not
-                    fatal[self._index] = nb.cells[self._index].source
-                    nb.cells[self._index].source = "raise RuntimeError('this cell ended Python')"
+                    instead(self._index, "raise RuntimeError('this cell ended Python')")
         finally:
-            for index, source in fatal.items():
+            for index, source in theirs.items():
                 nb.cells[index].source = source
 
     def preprocess_cell(self, cell, resources, index):
         """Run a cell and remember which."""
         self._index = index
         return super().preprocess_cell(cell, resources, index)
+
+    def _teachers_parameters(self, names: dict) -> str:
+        path = Path(self.folder, "source", names["assignment"], f"{names['notebook']}.ipynb")
+        lesson = nbformat.read(path, as_version=4)
+        return lesson.cells[_parameters(lesson)].source
+
+
+def _parameters(notebook: nbformat.NotebookNode) -> int | None:
+    tagged = (index for index, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", ()))
+    return next(tagged, None)
 
 
 def prepare(folder: Path, lessons: list[str]) -> int:

@@ -22,7 +22,7 @@ LECTURE = "01_convolution_by_hand"
 # What makes a folder with notebooks/ and README.md a course that runs: the package with its embedded data, what
 # installs it, what a run is held to.
 COURSE = (
-    "dlcourse", "tools", "docs/results", "docs/images/open_in_colab.svg", "docs/syllabus.md", "docs/student.md",
+    "dlcourse", "tools", "docs/results", "docs/syllabus.md", "docs/student.md",
     "data/README.md", "Makefile", "pyproject.toml", "requirements.txt", "LICENSE",
 )  # fmt: skip
 # The rest of the project, with the lessons as they are kept: solutions, hidden tests, no outputs.

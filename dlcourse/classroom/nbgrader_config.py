@@ -19,6 +19,6 @@ c.Autograde.autograde_preprocessors = [
     grading.Execute if step is preprocessors.Execute else step
     for step in Autograde.autograde_preprocessors.default_args[0]
 ]
-c.Execute.models = str(Path(__file__).resolve().with_name("models"))
+c.Execute.folder = str(Path(__file__).resolve().parent)
 c.Execute.timeout = 300  # seconds a cell: an endless loop is interrupted, and costs its exercise only
 c.Execute.startup_timeout = 120

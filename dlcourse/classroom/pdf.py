@@ -6,10 +6,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-HOW_TO_GET_IT = "Debian and Ubuntu: apt install chromium; elsewhere Google Chrome will do"
+HOW_TO_GET_IT = "Debian: apt install chromium; elsewhere Google Chrome will do"
 _NAMES = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
 )  # fmt: skip
 
 
