@@ -149,11 +149,11 @@ def summarise_runs(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     table["expected"] = table["mean"].round(5)
     # Fewer than three seeds say too little about the spread: no tolerance, and the verdict stays open.
     table["deviation"] = table["std"].round(5).where(table["count"] >= 3)
-    # A new run differs from the mean by more than three standard deviations too often, since few seeds do not tell the
-    # deviation well: of a hundred metrics that are as they should be, several would fail. So the prediction interval
-    # that one in a thousand leaves; and half a point, since another processor may decide single test images otherwise.
+    # A run of all lessons is held to more than a hundred scores, and few seeds do not tell the deviation well: at three
+    # deviations several that are as they should be would fail. So the prediction interval that one in ten thousand
+    # leaves; and half a point, since another processor may decide single test images otherwise.
     count = table["count"].clip(lower=2)
-    factor = stats.t.ppf(0.999, count - 1) * np.sqrt(1 + 1 / count)
+    factor = stats.t.ppf(0.9999, count - 1) * np.sqrt(1 + 1 / count)
     table["tolerance"] = (factor * table["std"]).clip(lower=0.005).round(5).where(table["count"] >= 3)
     table["seeds"] = table["count"]
     table = table.merge(reported, on=["lesson", "metric"], how="left")

@@ -241,12 +241,12 @@ def runs(*values):
     return pd.DataFrame(rows, columns=reports.RUN_COLUMNS)
 
 
-def test_expected_is_the_mean_and_the_tolerance_what_one_new_run_in_a_thousand_misses():
+def test_expected_is_the_mean_and_the_tolerance_what_one_new_score_in_ten_thousand_misses():
     table = reports.summarise_runs(runs((0, 0.90), (1, 0.92), (2, 0.94)), REPORTED)
     (row,) = table.to_dict("records")
     assert row["expected"] == pytest.approx(0.92)
     assert row["deviation"] == pytest.approx(0.02)
-    assert row["tolerance"] == pytest.approx(22.327 * 0.02 * (4 / 3) ** 0.5, rel=1e-3)  # t with two degrees of freedom
+    assert row["tolerance"] == pytest.approx(70.700 * 0.02 * (4 / 3) ** 0.5, rel=1e-3)  # t with two degrees of freedom
     assert row["seeds"] == 3
 
 
