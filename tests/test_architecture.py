@@ -27,7 +27,7 @@ NETWORK_FREE = (
     "reports",
     "report_page",
 )  # no TensorFlow, no Keras, not through another module either
-MOST_LINES = 4_520  # a third of them are docstrings and blank; `tracking` is the latest to come
+MOST_LINES = 4_530  # a third of them are docstrings and blank; `tracking` is the latest to come
 # Reading a result off and drawing it hide nothing of what is taught, so `evaluation` and `figures` are left out of the
 # count, and so is `explain`, since lesson 15 computes by hand what it does. Lesson 04, the fullest, introduces bodies
 # and the bank; more than this, and a lesson is hiding something.
