@@ -22,7 +22,7 @@ h2 { border-top: 1px solid #ddd; padding-top: 1.2rem; margin-top: 2rem }
 .facts, figcaption { color: #555; font-size: .9rem }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
+th:first-child, td:first-child { text-align: left } nav { font-size: .9rem } nav th, nav td { padding: .3rem .55rem }
 .good { color: #00664b; font-weight: 600 } .bad { color: #b03a00; font-weight: 600 }
 .main { margin-bottom: 1rem } .figures figcaption { font-size: .8rem }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem }
@@ -33,7 +33,7 @@ tr, .facts { break-inside: avoid } h2, thead { break-after: avoid }
 </style></head><body>
 <h1>dlcourse: results</h1>
 <p>Reported is what the course report a lesson grew out of printed; expected comes from several seeds of this course,
-with what a run may fall short by; got is this run, with its 95 % interval where it has one.</p>
+with what a run may fall short by; got is this run, with its 95 % interval, whose better end counts.</p>
 {contents}
 {sections}
 </body></html>
