@@ -264,6 +264,18 @@ def test_expected_is_the_mean_and_the_tolerance_what_one_new_score_in_a_thousand
     assert row["seeds"] == 3
 
 
+def test_of_the_recorded_scores_hardly_one_in_a_hundred_misses_what_its_other_seeds_expect():
+    table = pd.read_csv(paths.results() / "runs.csv").drop_duplicates([*reports.KEY, "seed"], keep="last")
+    verdicts = []
+    for seed in table["seed"].unique():
+        others = reports.summarise_runs(table[table["seed"] != seed], REPORTED).dropna(subset=["tolerance"])
+        for row in table[table["seed"] == seed].merge(others, on=reports.KEY).itertuples():
+            verdicts.append(reports.verdict(row.metric, {"value": row.value}, row.expected, row.tolerance))
+    judged = [verdict for verdict in verdicts if verdict != "-"]
+    assert len(judged) > 1000
+    assert judged.count("FAIL") < len(judged) / 100, judged.count("FAIL")
+
+
 def test_equal_scores_of_all_seeds_still_leave_half_a_point():
     (row,) = reports.summarise_runs(runs(*((seed, 0.9) for seed in range(5))), REPORTED).to_dict("records")
     assert (row["deviation"], row["tolerance"]) == (0, 0.005)
